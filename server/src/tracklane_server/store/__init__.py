@@ -47,9 +47,7 @@ class TrackingStore(ABC):
     """
 
     @abstractmethod
-    def create_experiment(
-        self, name: str, tags: dict[str, str], now: int, locate: Callable[[str], str]
-    ) -> Experiment:
+    def create_experiment(self, name: str, tags: dict[str, str], now: int, locate: Callable[[str], str]) -> Experiment:
         """Make an active experiment; `locate(experiment_id)` says where its artifacts go.
 
         Raises:
