@@ -37,10 +37,13 @@ class Operator(StrEnum):
     LT = "<"
     LE = "<="
     LIKE = "LIKE"
+    NOT_LIKE = "NOT LIKE"
     ILIKE = "ILIKE"
+    NOT_ILIKE = "NOT ILIKE"
     IN = "IN"
     NOT_IN = "NOT IN"
     BETWEEN = "BETWEEN"
+    NOT_BETWEEN = "NOT BETWEEN"
     IS_NULL = "IS NULL"
     IS_NOT_NULL = "IS NOT NULL"
 
@@ -57,9 +60,11 @@ Literal: TypeAlias = float | int | str
 
 
 class Comparison(NamedTuple):
-    """`key operator values`: none for IS NULL, two for BETWEEN, any number for IN, otherwise one.
+    """`key operator values`: none for IS NULL, two for (NOT) BETWEEN, one or more for (NOT) IN, otherwise one.
 
-    Number literals are int or float, text literals str; a param or tag compared with a number is read as a number.
+    Values are all numbers (int64 or float) or all text. A param or tag compared with numbers is read as a number.
+    Every operator but IS NULL asks for a value that is there: `!=` and NOT LIKE, IN, BETWEEN are no complement of their
+    plain forms, `Not` is. Over datasets, some input of the run must satisfy the comparison by itself.
     """
 
     key: Key
