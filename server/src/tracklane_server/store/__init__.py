@@ -96,12 +96,13 @@ class TrackingStore(ABC):
         """
 
     @abstractmethod
-    def delete_tag(self, run_id: str, key: str) -> None:
-        """Remove one tag of an active run; the run's name stays when its tag goes.
+    def edit_tag(self, run_id: str, key: str, edit: Callable[[str | None], str | None]) -> None:
+        """Replace a tag of an active run by `edit(value)` in one transaction; None stands for no such tag.
+
+        What `edit` raises goes to the caller. The run's name stays when its tag `mlflow.runName` goes.
 
         Raises:
             InvalidParameterValue: the run is deleted.
-            ResourceDoesNotExist: no such run, or it has no such tag.
         """
 
     @abstractmethod
@@ -131,11 +132,14 @@ class TrackingStore(ABC):
     def sample_metric_history(
         self, run_id: str, key: str, max_points: int, first_step: int | None = None, last_step: int | None = None
     ) -> list[Metric]:
-        """At most `max_points` points of one metric, as `store.sampling.sample` chooses them, ascending (step, timestamp, value)."""
+        """At most `max_points` points of one metric, ascending (step, timestamp, value).
+
+        They are the ones that `store.sampling.sample` would choose of the whole history.
+        """
 
     @abstractmethod
     def search_datasets(self, experiment_ids: Sequence[str], max_results: int) -> list[DatasetSummary]:
-        """Distinct (experiment, name, digest, context) of the datasets that runs of these experiments used, in that order."""
+        """Distinct (experiment, name, digest, context) of the datasets that runs of these used, in that order."""
 
     @abstractmethod
     def purge_run(self, run_id: str) -> None:
@@ -150,10 +154,10 @@ class TrackingStore(ABC):
         """Release files and connections; the store is not used afterwards."""
 
 
-def open_store(uri: str) -> TrackingStore:
+def open_store(uri: str, locate: Callable[[str], str] | None = None) -> TrackingStore:
     """The store that a backend store URI names: a folder (path or `file:`) or `sqlite:///path`.
 
-    The store is made ready if it is new: its experiment 0 is called `Default`.
+    A new store is made ready: it has experiment 0, called `Default`, whose artifacts go to `locate("0")`.
 
     Raises:
         InvalidParameterValue: nobody serves this scheme.
@@ -162,11 +166,11 @@ def open_store(uri: str) -> TrackingStore:
     if scheme in ("", "file"):
         from tracklane_server.store.file.store import FileStore
 
-        return FileStore.open(uri)
+        return FileStore.open(uri, locate)
     if scheme == "sqlite":
         from tracklane_server.store.sql.store import SqlStore
 
-        return SqlStore.open(uri)
+        return SqlStore.open(uri, locate)
     raise InvalidParameterValue(
         f"Backend store URI scheme '{scheme}' is not served; use a folder, file:/path or sqlite:///path"
     )
