@@ -1,5 +1,6 @@
 """Where artifact bytes live: one interface, opened by URI; it must not know runs, HTTP or the tracking stores."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
@@ -72,9 +73,11 @@ def open_artifact_store(uri: str) -> ArtifactStore:
     Raises:
         InvalidParameterValue: nobody serves this scheme.
     """
-    scheme = uri.split(":", 1)[0].lower() if ":" in uri else ""
+    # A path may hold colons too: only what looks like a scheme is one.
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", uri)
+    scheme = found[1].lower() if found else ""
     if scheme in ("", "file"):
         from tracklane_server.artifacts.local import LocalArtifactStore
 
-        return LocalArtifactStore.open(uri)
+        return LocalArtifactStore.at(uri)
     raise InvalidParameterValue(f"Artifact URI scheme '{scheme}' is not served; use a path or file:/path")
