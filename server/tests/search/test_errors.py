@@ -104,7 +104,7 @@ def test_bounds_are_far_enough_and_enforced():
     ],
 )
 def test_hostile_text_is_refused_in_linear_time(piece):
-    text = "tags.t = 'x" + piece * (200_000 // len(piece))
+    text = "tags.t = 'x" + piece * (100_000 // len(piece))
     started = time.process_time()
     for filter in (text, text[11:]):
         with contextlib.suppress(InvalidParameterValue):

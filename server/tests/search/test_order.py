@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from search_strategies import experiment_orders, experiments, orders, runs
 from tracklane_server.contract.entities import Experiment, Metric, Run, RunInfo
 from tracklane_server.contract.errors import InvalidParameterValue
@@ -143,11 +143,13 @@ def _assert_pages_agree(ordering, rows):
         assert [r for r in in_order if after(r)] == in_order[i + 1 :]
 
 
+@settings(max_examples=50)
 @given(orders(), runs())
 def test_every_run_comes_after_the_ones_before(order, logged):
     _assert_pages_agree(run_ordering(order), [run.row(aggregates_used(None, order)) for run in logged])
 
 
+@settings(max_examples=50)
 @given(experiment_orders(), experiments())
 def test_every_experiment_comes_after_the_ones_before(order, found: list[Experiment]):
     _assert_pages_agree(experiment_ordering(order), found)

@@ -1,6 +1,6 @@
 """Whatever the AST can say, text can say: parsing what was spelled gives the same tree."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from search_strategies import (
     experiment_filters,
     experiment_orders,
@@ -43,6 +43,7 @@ def test_experiment_order(order):
     assert parse_experiment_order(unparse_order(order)) == order
 
 
+@settings(max_examples=50)
 @given(filters(3), filters(3), runs())
 def test_structure_obeys_the_laws_of_logic(a, b, logged):
     used = aggregates_used(Or((a, b)))

@@ -56,13 +56,15 @@ _BLANKS = re.compile(r"\s*")
 
 
 def tokenize(text: str) -> list[Token]:
-    """The tokens of `text`, an END last."""
+    """The tokens of `text` up to the first that belongs nowhere, an END last."""
     tokens = []
     position = _end_of_blanks(text, 0)
     while match := _TOKEN.match(text, position):
         kind = TokenKind(_outer_group(match))
         entity, key = match["entity"] or "", match["key"]
         tokens.append(Token(kind, match[0], position + 1, unquote(entity), unquote(key) if key is not None else None))
+        if kind is TokenKind.OTHER:
+            break
         position = _end_of_blanks(text, match.end())
     tokens.append(Token(TokenKind.END, "", len(text) + 1))
     return tokens
