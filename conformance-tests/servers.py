@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import requests
@@ -36,7 +37,7 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """One server: where it answers, what it stores in, and its process."""
+    """One server: where it answers, what it stores in, and its process; `wrapper` is a command that runs the server."""
 
     url: str
     store: str
@@ -44,15 +45,20 @@ class Server:
     port: int
     arguments: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    wrapper: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the process and wait until it is healthy."""
         log = (self.folder / "server.log").open("ab")
+        options = {
+            "--host": "127.0.0.1",
+            "--port": str(self.port),
+            "--backend-store-uri": backend_store_uri(self.store, self.folder),
+            "--artifacts-destination": str(self.folder / "mlartifacts"),
+        }
         self.process = subprocess.Popen(
-            [*COMMAND, "server", "--host", "127.0.0.1", "--port", str(self.port)]
-            + ["--backend-store-uri", backend_store_uri(self.store, self.folder)]
-            + ["--artifacts-destination", str(self.folder / "mlartifacts"), *self.arguments],
+            [*self.wrapper, *COMMAND, "server", *chain.from_iterable(options.items()), *self.arguments],
             cwd=self.folder,
             env={**os.environ, **self.environment},
             stdout=log,
