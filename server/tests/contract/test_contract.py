@@ -1,0 +1,39 @@
+"""The contract, the service and the server name the same operations, and errors the same codes."""
+
+from tracklane_server.contract import OPERATIONS, SPEC, STATUS, errors
+from tracklane_server.dispatch import HANDLERS
+from tracklane_server.http.pages import PAGES
+from tracklane_server.http.routing import _EXACT, _TEMPLATES
+
+
+def test_each_operation_is_served_once_and_nothing_else_is():
+    assert not HANDLERS.keys() & PAGES.keys()
+    assert HANDLERS.keys() | PAGES.keys() == OPERATIONS.keys()
+
+
+def test_routes_are_those_of_the_contract():
+    exact = {(method, path) for path, methods in _EXACT.items() for method in methods}
+    templates = {(method, start) for start, methods in _TEMPLATES.items() for method in methods}
+    declared = {(method.upper(), path) for path, item in SPEC["paths"].items() for method in item}
+    assert exact | templates == {(method, path.split("{")[0] if "{" in path else path) for method, path in declared}
+
+
+def test_flask_has_no_route_of_its_own():
+    import flask
+
+    app = flask.Flask("tracklane_server.http", static_folder=None)
+    assert list(app.url_map.iter_rules()) == []
+
+
+def test_every_error_has_a_status():
+    def below(kind: type) -> set[type]:
+        return {kind}.union(*(below(child) for child in kind.__subclasses__()))
+
+    assert {kind.code for kind in below(errors.TrackingError)} <= STATUS.keys()
+
+
+def test_extensions_are_complete():
+    for item in SPEC["paths"].values():
+        for declared in item.values():
+            for name in ("x-required-permission", "x-resource", "x-idempotent", "x-read-only"):
+                assert name in declared, declared["operationId"]
