@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tracklane_server.artifacts import ArtifactStore
+from tracklane_server.artifacts.locations import location_below
 from tracklane_server.contract import Operation
 from tracklane_server.contract.errors import TemporarilyUnavailable
 from tracklane_server.store import TrackingStore
@@ -72,7 +73,7 @@ class Backend:
 def experiment_location(settings: Settings, experiment_id: str) -> str:
     """Where a new experiment keeps its artifacts when its creator does not say."""
     if settings.default_artifact_root is not None:
-        return f"{settings.default_artifact_root.rstrip('/')}/{experiment_id}"
+        return location_below(settings.default_artifact_root, experiment_id)
     if settings.serve_artifacts:
         return f"mlflow-artifacts:/{experiment_id}"
     return os.path.join(os.getcwd(), "mlruns", experiment_id)

@@ -19,7 +19,12 @@ def create_experiment(
     """Spec: createExperiment"""
     settings = backend.settings
     if artifact_location:
-        location = checked_location(artifact_location, settings.allowed_hosted_schemes, settings.local_roots)
+        location = checked_location(
+            artifact_location,
+            settings.allowed_hosted_schemes,
+            settings.local_roots,
+            own_locations=(settings.default_artifact_root,) if settings.default_artifact_root else (),
+        )
     else:
         location = None
     experiment = backend.store.create_experiment(
