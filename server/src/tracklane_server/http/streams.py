@@ -24,9 +24,8 @@ from tracklane_server.service.backend import Backend
 
 T = TypeVar("T")
 
+# Bytes moved in one hop to a thread: large enough for the hop not to count, small enough for many clients at once.
 PIECE = 1 << 20
-# uvicorn copies what the socket does not take at once; smaller pieces out keep that copy small.
-PIECE_OUT = 256 << 10
 
 _UPLOAD_LIMITS = {"uploadProxyArtifact": None, "uploadArtifact": LIMITS["UPLOAD_ARTIFACT_BYTES"]}
 _DOWNLOADS = frozenset(["downloadProxyArtifact", "getArtifact"])
@@ -65,17 +64,19 @@ class Streams:
 
     async def _upload(self, operation_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         chunks = body_chunks(scope, receive, _UPLOAD_LIMITS[operation_id])
-        piece = bytearray()
+        waiting: list[bytes] = []
+        held = 0
         upload: ArtifactUpload | None = None
         try:
             async for chunk in chunks:
-                piece += chunk
-                if len(piece) >= PIECE:
+                waiting.append(chunk)
+                held += len(chunk)
+                if held >= PIECE:
                     if upload is None:
                         upload = await self._run(self._call, operation_id, scope)
-                    await self._run(upload.write, bytes(piece))
-                    piece.clear()
-            await self._run(self._finish, operation_id, scope, upload, bytes(piece))
+                    await self._run(_write, upload, waiting)
+                    waiting, held = [], 0
+            await self._run(self._finish, operation_id, scope, upload, waiting)
         except BaseException:
             if upload is not None:
                 await self._run(upload.abort)
@@ -83,13 +84,12 @@ class Streams:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
 
-    def _finish(self, operation_id: str, scope: Scope, upload: ArtifactUpload | None, rest: bytes) -> None:
+    def _finish(self, operation_id: str, scope: Scope, upload: ArtifactUpload | None, rest: list[bytes]) -> None:
         begun = upload is not None
         if upload is None:
             upload = self._call(operation_id, scope)
         try:
-            if rest:
-                upload.write(rest)
+            _write(upload, rest)
             upload.finish()
         except BaseException:
             if not begun:
@@ -110,12 +110,12 @@ class Streams:
 
     def _open(self, operation_id: str, scope: Scope) -> tuple[ArtifactFile, bytes]:
         file: ArtifactFile = self._call(operation_id, scope)
-        return file, file.source.read(PIECE_OUT)
+        return file, file.source.read(PIECE)
 
     async def _send(self, file: ArtifactFile, first: bytes, start: int, length: int, send: Send) -> None:
         piece = first[start : start + length]
         if not piece or start >= len(first):
-            piece = await self._run(_read_at, file, start, min(length, PIECE_OUT))
+            piece = await self._run(_read_at, file, start, min(length, PIECE))
         position = start
         while length > 0:
             if not piece:  # the file became shorter: breaking off tells the client that bytes are missing
@@ -123,7 +123,12 @@ class Streams:
             position, length = position + len(piece), length - len(piece)
             await send({"type": "http.response.body", "body": piece, "more_body": length > 0})
             if length > 0:
-                piece = await self._run(_read_at, file, position, min(length, PIECE_OUT))
+                piece = await self._run(_read_at, file, position, min(length, PIECE))
+
+
+def _write(upload: ArtifactUpload, chunks: list[bytes]) -> None:
+    for chunk in chunks:
+        upload.write(chunk)
 
 
 def _read_at(file: ArtifactFile, position: int, length: int) -> bytes:
