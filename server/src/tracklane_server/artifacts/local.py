@@ -58,14 +58,14 @@ def local_folder(uri: str) -> str:
         path = os.fsdecode(unquote_to_bytes(path))
     if not path or "\0" in path:
         raise InvalidParameterValue(f"Artifact URI {shown(uri)} names no folder; write file:///path or a path")
-    return os.path.abspath(path)
+    return "/" + os.path.abspath(path).lstrip("/")
 
 
 class LocalArtifactStore(ArtifactStore):
-    """Files below one folder, which the first upload makes."""
+    """Files below `root`, a folder by its absolute path, which the first upload makes."""
 
     def __init__(self, root: str) -> None:
-        self._root = root
+        self.root = root
 
     @classmethod
     def at(cls, uri: str) -> "LocalArtifactStore":
@@ -74,14 +74,14 @@ class LocalArtifactStore(ArtifactStore):
 
     def list(self, folder: ArtifactPath | None) -> list[FileInfo]:
         prefix = f"{folder}/" if folder else ""
-        entries = sorted(_entries(self._root, folder.segments if folder else (), folder))
+        entries = sorted(_entries(self.root, folder.segments if folder else (), folder))
         return [FileInfo(prefix + entry.name, entry.is_dir, entry.size) for entry in entries]
 
     def open(self, path: ArtifactPath) -> ArtifactFile:
         try:
             if folders.is_hidden(path.name):
                 raise FileNotFoundError(errno.ENOENT, "an upload")
-            file = folders.open_file(self._root, path.segments)
+            file = folders.open_file(self.root, path.segments)
         except OSError as error:
             if error.errno in _ABSENT:
                 raise ResourceDoesNotExist(f"No artifact '{path}' exists") from None
@@ -99,13 +99,13 @@ class LocalArtifactStore(ArtifactStore):
             raise InvalidParameterValue(
                 f"Invalid path {shown(str(path))}: this beginning of a name is kept for uploads"
             )
-        return _LocalUpload(self._root, path)
+        return _LocalUpload(self.root, path)
 
     def delete(self, path: ArtifactPath) -> None:
         if folders.is_hidden(path.name):
             return
         try:
-            folders.delete(self._root, path.segments)
+            folders.delete(self.root, path.segments)
         except OSError as error:
             if error.errno not in _ABSENT:
                 raise _failure(error, path) from None
@@ -114,7 +114,7 @@ class LocalArtifactStore(ArtifactStore):
         pending = [folder.segments if folder else ()]
         while pending:
             names = pending.pop()
-            for entry in _entries(self._root, names, folder):
+            for entry in _entries(self.root, names, folder):
                 if entry.is_dir:
                     pending.append((*names, entry.name))
                 else:
@@ -239,11 +239,13 @@ class _LocalUpload(ArtifactUpload):
 def _enter_nearest(root: str, names: folders.Names) -> tuple[int, folders.Names]:
     try:
         return folders.enter_nearest(root, names)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
+        _make_root(root)
+    except NotADirectoryError:
         if os.path.isdir(root):
             raise
-        _make_root(root)
-        return folders.enter_nearest(root, names)
+        _make_root(root)  # says what is wrong with the root
+    return folders.enter_nearest(root, names)
 
 
 def _make_root(root: str) -> None:
