@@ -37,3 +37,16 @@ def test_extensions_are_complete():
         for declared in item.values():
             for name in ("x-required-permission", "x-resource", "x-idempotent", "x-read-only"):
                 assert name in declared, declared["operationId"]
+
+
+def test_every_pattern_has_words():
+    def patterns(schema):
+        if isinstance(schema, dict):
+            yield from [schema["pattern"]] if isinstance(schema.get("pattern"), str) else []
+            schema = list(schema.values())
+        if isinstance(schema, list):
+            for item in schema:
+                yield from patterns(item)
+
+    used = {pattern for operation in OPERATIONS.values() for pattern in patterns(operation.request)}
+    assert used == SPEC["x-pattern-words"].keys()

@@ -13,13 +13,12 @@ import orjson
 
 from tracklane_server.contract.errors import InvalidParameterValue
 from tracklane_server.contract.normalise import normalise
-from tracklane_server.contract.spec import OPERATIONS, Operation, Schema
+from tracklane_server.contract.spec import OPERATIONS, SPEC, Operation, Schema
 
 _KEPT = frozenset(
     "type properties required items enum oneOf pattern minimum maximum minLength maxLength minItems maxItems".split()
 )
 _SHOWN = 200
-_PATTERN_SHOWN = 120
 
 
 def validated(operation: Operation, request: dict[str, Any], cut_long_values: bool) -> tuple[dict[str, Any], list[str]]:
@@ -136,7 +135,5 @@ def allowed(schema: Schema) -> str:
 
 def _allowed_text(schema: Schema) -> str:
     text = f"text of {schema.get('minLength', 0)} to {schema['maxLength']} characters"
-    pattern = schema.get("pattern", "")
-    if pattern == r"^[^\u0000]*$":
-        return text + " without NUL"
-    return text + (f" that matches {pattern[:_PATTERN_SHOWN]}" if pattern else "")
+    pattern = schema.get("pattern")
+    return f"{text} {SPEC['x-pattern-words'][pattern]}" if pattern else text

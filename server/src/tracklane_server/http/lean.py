@@ -1,4 +1,4 @@
-"""Imports Connexion without what it needs only for its tests, for specs it would fetch and for tokens it would check afar.
+"""Imports Connexion without what it needs only for its tests, for remote specs and for checking tokens elsewhere.
 
 Starlette's test client and two HTTP clients make up half of the time and a quarter of the memory that a server takes to
 start, and a server uses none of them. While Connexion is imported, empty modules stand in for those not loaded yet.
