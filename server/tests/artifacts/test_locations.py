@@ -125,7 +125,7 @@ def test_climbing_is_refused_in_every_encoding(location: str) -> None:
         ("file:///srv?x=1", "query"),
         ("file:", "path"),
         ("mlflow-artifacts:/a?x=1", "query"),
-        ("mlflow-artifacts:/a%20b", "Invalid path"),
+        ("mlflow-artifacts:/a%2fb/%2e", "Invalid path|\\.\\."),
         ("mlflow-artifacts:/a//b", "Invalid path"),
         ("mlflow-artifacts:/./a", "Invalid path"),
         ("mlflow-artifacts:/" + "x" * 300, "255"),
@@ -308,7 +308,7 @@ class TestLocalRoots:
 
     def test_names_no_path_may_hold_are_refused_below_a_root(self, roots: tuple[str, ...]) -> None:
         with pytest.raises(InvalidParameterValue, match=REFUSED + ".*Invalid path"):
-            checked_location("mlruns/100%", local_roots=roots)
+            checked_location("mlruns/%43%3a/x", local_roots=roots)
 
 
 PIECES = st.sampled_from(

@@ -48,8 +48,6 @@ HOSTILE = [
     "..%5cx",
     "%252e%252e/x",
     "%25252e%25252e%25252fx",
-    "a%00b",
-    "100%",
     "a#b",
     "#",
     "a?b",
@@ -81,9 +79,7 @@ def test_hostile_text_is_refused_with_a_reason(text: str) -> None:
 
 
 @pytest.mark.parametrize("encode", [str, quote, lambda t: quote(quote(t)), lambda t: quote(t, safe="").lower()])
-@pytest.mark.parametrize(
-    "text", ["../x", "a/../../x", "..\\x", "/etc/passwd", "a\0", "C:/x", "file:///x", "a#b", "a?b"]
-)
+@pytest.mark.parametrize("text", ["../x", "a/../../x", "..\\x", "/etc/passwd", "C:/x", "file:///x"])
 def test_traversal_is_refused_in_every_encoding_after_one_decoding(text: str, encode) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InvalidParameterValue, match=r"^Invalid path"):
         ArtifactPath.parse(unquote(encode(encode(text))))
@@ -97,7 +93,7 @@ def test_awkward_names_are_fine(name: str) -> None:
     assert is_artifact_name(name)
 
 
-@pytest.mark.parametrize("segments", [(), ("a/b",), ("a", "../b"), ("..",), ("",), ("a", ""), ("%",), ("/etc", "x")])
+@pytest.mark.parametrize("segments", [(), ("a/b",), ("a", "../b"), ("..",), ("",), ("a", ""), ("%2e",), ("/etc", "x")])
 def test_there_is_no_way_to_make_a_bad_one(segments: tuple[str, ...]) -> None:
     with pytest.raises(InvalidParameterValue, match=r"^Invalid path"):
         ArtifactPath(segments)
@@ -142,6 +138,11 @@ TEXTS = st.one_of(
 )
 
 
+@pytest.mark.parametrize("name", ["k%step%3%timestamp%1795459026080%2f3a.png", "k%00ab", "100%", "a%23b"])
+def test_a_percent_sign_that_leads_nowhere_is_part_of_the_name(name: str) -> None:
+    assert str(ArtifactPath.parse(f"images/{name}")) == f"images/{name}"
+
+
 @given(TEXTS)
 def test_whatever_is_accepted_stays_below_the_root(text: str) -> None:
     try:
@@ -152,7 +153,10 @@ def test_whatever_is_accepted_stays_below_the_root(text: str) -> None:
     assert ArtifactPath(path.segments) == path
     resolved = os.path.normpath(os.path.join(ROOT, *path.segments))
     assert resolved == f"{ROOT}/{text}"
-    assert unquote(text) == text
+    decoded = text
+    for _ in range(10):
+        decoded = unquote(decoded).replace("\\", "/")
+        assert os.path.normpath(os.path.join(ROOT, decoded)).startswith(f"{ROOT}/")
     assert text.encode().decode() == text
     for start in range(len(path.segments)):
         assert ArtifactPath(path.segments[start:]).segments == path.segments[start:]

@@ -9,6 +9,7 @@ text it uploaded or saw in a listing, and two names that differ in bytes are two
 
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from tracklane_server.contract.errors import InvalidParameterValue
 
@@ -17,13 +18,16 @@ MAX_NAME_BYTES = 255
 # Deeper trees do not occur; without a bound one short request could make or delete two thousand nested folders.
 MAX_DEPTH = 100
 
-# `%` is refused so that no second decoding, here or in a proxy, can turn the path into another one. Drive letters and
-# `file:` are refused in every name, not only the first: then any part of a path is a path too.
-_NAME = r"(?!\.{1,2}(?:/|\Z))(?![A-Za-z]:)(?![Ff][Ii][Ll][Ee]:)[^/\\%#?\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
+# Drive letters and `file:` are refused in every name, not only the first: then any part of a path is a path too.
+_NAME = r"(?!\.{1,2}(?:/|\Z))(?![A-Za-z]:)(?![Ff][Ii][Ll][Ee]:)[^/\\#?\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
 _NAMES = re.compile(f"{_NAME}(?:/{_NAME})*")
 _ONE_NAME = re.compile(_NAME)
 # A character takes at most 4 bytes of UTF-8: a shorter text needs no counting.
 _SURELY_SHORT = MAX_NAME_BYTES // 4
+_SEPARATORS = re.compile(r"[/\\]")
+_ROOTED = re.compile(r"[A-Za-z]:|file:", re.IGNORECASE)
+# More layers of encoding than this are nobody's file name.
+_MOST_DECODINGS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class ArtifactPath:
     def __post_init__(self) -> None:
         text = "/".join(self.segments)
         if not _NAMES.fullmatch(text) or text.count("/") != len(self.segments) - 1:
+            raise _invalid(text)
+        if "%" in text and _hides_a_climb(text):
             raise _invalid(text)
         if len(text) > _SURELY_SHORT:
             _require_short(text, self.segments)
@@ -72,7 +78,23 @@ class ArtifactPath:
 
 def is_artifact_name(name: str) -> bool:
     """Whether a path may hold this name, for files that came to the disk by other ways."""
-    return _ONE_NAME.fullmatch(name) is not None
+    return _ONE_NAME.fullmatch(name) is not None and not ("%" in name and _hides_a_climb(name))
+
+
+def _hides_a_climb(text: str) -> bool:
+    """Whether decoding the text further, as a careless proxy might, could lead out of the root.
+
+    Otherwise `%` is a character like any other: mlflow 2.x names logged images with it.
+    """
+    for _ in range(_MOST_DECODINGS):
+        decoded = unquote(text)
+        if decoded == text:
+            return False
+        text = decoded
+        names = _SEPARATORS.split(text)
+        if not {"", ".", ".."}.isdisjoint(names) or any(map(_ROOTED.match, names)):
+            return True
+    return True
 
 
 def _require_short(text: str, segments: tuple[str, ...]) -> None:
@@ -89,7 +111,7 @@ def _require_short(text: str, segments: tuple[str, ...]) -> None:
 def _invalid(text: str) -> InvalidParameterValue:
     return InvalidParameterValue(
         f"Invalid path {shown(text)}: it must be relative, of names with one '/' between them; names may not be '.' or "
-        "'..', hold '\\', '%', '#', '?' or control characters, or begin with a drive letter or 'file:'"
+        "'..', hold '\\', '#', '?' or control characters, or begin with a drive letter or 'file:', even when it is decoded further"
     )
 
 
