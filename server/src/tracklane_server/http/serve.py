@@ -14,7 +14,7 @@ import uvicorn
 from tracklane_server.artifacts import open_artifact_store
 from tracklane_server.http.app import make_app
 from tracklane_server.http.protocol import UpgradeSafeProtocol
-from tracklane_server.service.backend import Backend, Settings, experiment_location
+from tracklane_server.service.backend import UNPROXIED_ROOT, Backend, Settings, experiment_location
 from tracklane_server.store import open_store
 
 _OPTIONS_VARIABLE = "TRACKLANE_SERVER_OPTIONS"
@@ -84,6 +84,6 @@ def open_backend(options: Options) -> Backend:
 
 
 def _local_roots(options: Options) -> tuple[str, ...]:
-    """Folders that clients may name as artifact locations: the ones the operator named."""
-    named = [options.artifacts_destination, options.default_artifact_root, options.backend_store_uri]
+    """Folders that local artifact locations may lie in: the ones that the operator named, or that follow from it."""
+    named = [options.artifacts_destination, options.default_artifact_root, options.backend_store_uri, UNPROXIED_ROOT]
     return tuple(root for root in named if root and ("://" not in root or root.startswith("file:")))

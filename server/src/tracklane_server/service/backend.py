@@ -18,6 +18,8 @@ Handlers = dict[str, Callable[..., Any]]
 
 PROXY_PREFIX = "/api/2.0/mlflow-artifacts/"
 ALWAYS_SERVED = "Server"
+# Where experiments keep artifacts when neither a root was named nor the proxy is served.
+UNPROXIED_ROOT = "./mlruns"
 
 
 def now_ms() -> int:
@@ -76,4 +78,4 @@ def experiment_location(settings: Settings, experiment_id: str) -> str:
         return location_below(settings.default_artifact_root, experiment_id)
     if settings.serve_artifacts:
         return f"mlflow-artifacts:/{experiment_id}"
-    return os.path.join(os.getcwd(), "mlruns", experiment_id)
+    return os.path.join(os.path.abspath(UNPROXIED_ROOT), experiment_id)
