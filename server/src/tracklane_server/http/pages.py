@@ -1,5 +1,6 @@
 """What Flask serves: the contract itself, its documentation for people, and the signs of life."""
 
+import re
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import flask
 import orjson
 import yaml
+from markupsafe import Markup, escape
 
 from tracklane_server.contract import OPERATIONS, SPEC, STATUS
 from tracklane_server.contract.spec import METHODS, resolve
@@ -14,6 +16,8 @@ from tracklane_server.contract.validate import allowed
 
 # Pages run no script and load nothing: all they are is in their text.
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_CODE = re.compile(r"`([^`]+)`")
+_STRONG = re.compile(r"\*\*([^*]+)\*\*")
 
 
 def get_health() -> flask.Response:
@@ -67,7 +71,14 @@ def _docs() -> str:
     groups = [
         (tag, [_described(name) for name, its in OPERATIONS.items() if tag["name"] in its.tags]) for tag in SPEC["tags"]
     ]
-    return flask.render_template("docs.html", spec=SPEC, groups=groups, statuses=STATUS)
+    return flask.render_template("docs.html", spec=SPEC, groups=groups, statuses=STATUS, prose=_prose)
+
+
+def _prose(text: str) -> Markup:
+    """The little Markdown that the contract's descriptions use: paragraphs, `code` and **strong**."""
+    paragraphs = [str(escape(paragraph)) for paragraph in text.split("\n\n")]
+    marked = [_STRONG.sub(r"<strong>\1</strong>", _CODE.sub(r"<code>\1</code>", each)) for each in paragraphs]
+    return Markup("".join(f"<p>{each}</p>" for each in marked))  # noqa: S704 - escaped above
 
 
 def _described(operation_id: str) -> dict[str, Any]:
