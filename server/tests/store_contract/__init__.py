@@ -46,10 +46,3 @@ class StoreContract(
         store = open_store(uri)
         yield store
         store.close()
-
-    @pytest.fixture(scope="class")
-    def shared_store(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingStore]:
-        """A store that many generated examples share; each makes a run of its own."""
-        store = open_store(self.uri_in(tmp_path_factory.mktemp("shared")))
-        yield store
-        store.close()

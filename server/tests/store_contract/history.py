@@ -93,26 +93,26 @@ class HistoryContract:
     @RELAXED
     @given(rows=TIDY | WILD, limit=st.integers(1, 7))
     def test_pages_together_are_the_history(
-        self, shared_store: TrackingStore, rows: list[tuple[str, float, int, int]], limit: int
+        self, store: TrackingStore, rows: list[tuple[str, float, int, int]], limit: int
     ) -> None:
-        run = logged(shared_store, rows)
+        run = logged(store, rows)
         expected = distinct(rows)
-        assert comparable(history(shared_store, run, "m")) == comparable(expected)
-        assert comparable(paged(shared_store, run, limit)) == comparable(expected)
+        assert comparable(history(store, run, "m")) == comparable(expected)
+        assert comparable(paged(store, run, limit)) == comparable(expected)
 
     @RELAXED
     @given(rows=TIDY | WILD, count=st.integers(1, 25), first=BOUND, last=BOUND)
     def test_sample_is_that_of_the_definition(
         self,
-        shared_store: TrackingStore,
+        store: TrackingStore,
         rows: list[tuple[str, float, int, int]],
         count: int,
         first: int | None,
         last: int | None,
     ) -> None:
-        run = logged(shared_store, rows)
+        run = logged(store, rows)
         expected = sample(distinct(rows), count, first, last)
-        assert comparable(shared_store.sample_metric_history(run, "m", count, first, last)) == comparable(expected)
+        assert comparable(store.sample_metric_history(run, "m", count, first, last)) == comparable(expected)
 
 
 def logged(store: TrackingStore, rows: list[tuple[str, float, int, int]]) -> str:

@@ -54,7 +54,7 @@ class InputContract:
 
     def test_each_dataset_comparison_is_tested_on_its_own(self, store: TrackingStore) -> None:
         two, one = new_run(store, run_id="two"), new_run(store, run_id="one")
-        none = new_run(store, run_id="none")  # matches only what is negated
+        none = new_run(store, run_id="none")
         store.log_batch(
             two, datasets(dataset("ds1", "x1", **{CONTEXT: "train"}), dataset("dsX", "x2", **{CONTEXT: "eval"}))
         )
@@ -74,6 +74,8 @@ class InputContract:
             (And((where(name, "=", "ds1"), where(name, "=", "dsX"))), {two}),
             (Not(where(name, "=", "ds1")), {none}),
             (where(context, "IS NOT NULL"), {two}),
+            (where(context, "IS NULL"), {one, none}),
+            (where(name, "IS NULL"), {none}),
         ]:
             assert set(found(store, condition)) == expected, condition
 

@@ -202,19 +202,19 @@ class LoggingContract:
     @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
     @given(batches=st.lists(POINTS, min_size=1, max_size=3))
     def test_aggregates_do_not_depend_on_the_order_of_writing(
-        self, shared_store: TrackingStore, batches: list[list[tuple[str, float, int, int]]]
+        self, store: TrackingStore, batches: list[list[tuple[str, float, int, int]]]
     ) -> None:
-        run = new_run(shared_store)
+        run = new_run(store)
         for batch in batches:
-            shared_store.log_batch(run, metrics(*batch))
+            store.log_batch(run, metrics(*batch))
         points = {
             ("NaN" if p.value != p.value else p.value, p.step, p.timestamp): p
             for b in batches
             for p in metrics(*b).metrics
         }
         expected = expected_aggregates(list(points.values()))
-        assert len(history(shared_store, run, "m")) == len(points)
-        assert repr(latest(shared_store, run)["m"] + 0.0) == repr(expected[Aggregate.LATEST] + 0.0)
+        assert len(history(store, run, "m")) == len(points)
+        assert repr(latest(store, run)["m"] + 0.0) == repr(expected[Aggregate.LATEST] + 0.0)
         this_run = where("run_id", "=", run)
         for aggregate, value in expected.items():
             if value == value:
@@ -223,7 +223,7 @@ class LoggingContract:
             else:
                 condition = where("metric.m", "BETWEEN", -math.inf, math.inf, aggregate=aggregate)
                 matches = []
-            page = shared_store.search_runs(["0"], search(And((this_run, condition))))
+            page = store.search_runs(["0"], search(And((this_run, condition))))
             assert [True for _ in page.items] == matches, (aggregate, value)
 
 

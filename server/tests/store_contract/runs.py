@@ -16,6 +16,14 @@ def fail(_: object) -> Run:
     raise InvalidParameterValue("no")
 
 
+def remove(_: str | None) -> None:
+    return None
+
+
+def refuse(_: str | None) -> str:
+    raise ResourceDoesNotExist("no")
+
+
 class RunContract:
     def test_created_run_is_read_back(self, store: TrackingStore) -> None:
         seen: list[Experiment] = []
@@ -63,7 +71,7 @@ class RunContract:
             store.get_run,
             store.get_run_info,
             lambda run: store.update_run(run, lambda info: info),
-            lambda run: store.delete_tag(run, "a"),
+            lambda run: store.edit_tag(run, "a", remove),
             lambda run: store.log_batch(run, tags(("a", "b"))),
             lambda run: store.get_metric_history(run, "m"),
             lambda run: store.sample_metric_history(run, "m", 10),
@@ -96,7 +104,7 @@ class RunContract:
 
     def test_update_of_the_name_makes_its_tag_when_it_was_deleted(self, store: TrackingStore) -> None:
         run = new_run(store, run_name="old")
-        store.delete_tag(run, "mlflow.runName")
+        store.edit_tag(run, "mlflow.runName", remove)
         store.update_run(run, lambda info: info._replace(status="FAILED"))
         assert store.get_run(run).tags == {}
         store.update_run(run, lambda info: info._replace(run_name="new"))
@@ -126,16 +134,30 @@ class RunContract:
         assert store.get_run_info(run).run_name == "y"
         assert store.get_run(run).tags["mlflow.runName"] == "y"
 
-    def test_deleted_tag_is_gone_and_the_name_stays(self, store: TrackingStore) -> None:
+    def test_removed_tag_is_gone_and_the_name_stays(self, store: TrackingStore) -> None:
         run = new_run(store, run_name="name", tags={"x": "1", "x/y": "2"})
-        for key in ("x", "mlflow.runName"):
-            store.delete_tag(run, key)
-            with pytest.raises(ResourceDoesNotExist):
-                store.delete_tag(run, key)
+        for key in ("x", "mlflow.runName", "never"):
+            store.edit_tag(run, key, remove)
         assert store.get_run(run).tags == {"x/y": "2"}
         assert store.get_run_info(run).run_name == "name"
         store.log_batch(run, tags(("x", "3")))
         assert store.get_run(run).tags == {"x/y": "2", "x": "3"}
+
+    def test_edit_sees_the_value_of_a_tag_and_replaces_it(self, store: TrackingStore) -> None:
+        run = new_run(store, tags={"a": ""})
+        seen: list[str | None] = []
+
+        def append(value: str | None) -> str:
+            seen.append(value)
+            return (value or "") + "x"
+
+        for key in ("a", "a", "b"):
+            store.edit_tag(run, key, append)
+        assert seen == ["", "x", None]
+        assert store.get_run(run).tags == {"mlflow.runName": "a run", "a": "xx", "b": "x"}
+        with pytest.raises(ResourceDoesNotExist, match="no"):
+            store.edit_tag(run, "a", refuse)
+        assert store.get_run(run).tags["a"] == "xx"
 
     def test_a_deleted_run_is_read_only(self, store: TrackingStore) -> None:
         run = new_run(store, tags={"a": "b"})
@@ -146,7 +168,7 @@ class RunContract:
             with pytest.raises(InvalidParameterValue):
                 store.log_batch(run, batch)
         with pytest.raises(InvalidParameterValue):
-            store.delete_tag(run, "a")
+            store.edit_tag(run, "a", lambda _: "c")
         assert store.get_run(run) == before
         assert len(store.get_metric_history(run, "m").items) == 1
         set_stage(store, run, ACTIVE)

@@ -59,7 +59,7 @@ CASES: list[tuple[Filter | None, str]] = [
     (where("metric.loss", "<", math.inf), "ga"),
     (where("metric.loss", "=", 0), ""),
     (where("metric.loss", "NOT IN", 5), "gba"),
-    (where("metric.loss", "NOT BETWEEN", 5, 6), "ga"),
+    (where("metric.loss", "NOT BETWEEN", 5, 6), "gba"),
     (where("metric.cpu usage", "=", 5), "a"),
     (where("metric.a/b", "=", 1), "a"),
     (where("metric.nope", ">", 0), ""),
@@ -220,7 +220,7 @@ class SearchContract:
             ("e\u0301", "é", ""),
             ("e\u0301", "__", "LIKE ILIKE"),
             ("😀x", "_x", "LIKE ILIKE"),
-            ("ΣΑΣ", "σας", ""),
+            ("ΣΑΣ", "σας", "ILIKE"),
             ("a\nb", "a%b", "LIKE ILIKE"),
             ("a\nb", "a_b", "LIKE ILIKE"),
             ("[a]*?", "[A]*?", "ILIKE"),
@@ -288,7 +288,7 @@ class SearchContract:
         store.log_batch(run, tags(("t", "v")))
         here, away = where("tag.t", "=", "v"), where("tag.t", "=", "w")
         deep: Filter = here
-        for _ in range(30):
+        for _ in range(12):
             deep = And((Not(Or((away, Not(deep)))), here))
         assert found(store, deep) == [run]
         assert found(store, And((here,) * 200)) == [run]
