@@ -32,6 +32,7 @@ class Bench:
         self.samples: Samples = defaultdict(lambda: defaultdict(list))
         self._say = say
         self._stages: dict[str, Stage] = {}
+        self._unready: dict[str, str] = {}
         self._warm: set[tuple[str, str]] = set()
 
     def run(self) -> None:
@@ -84,18 +85,18 @@ class Bench:
             if time.monotonic() - began > 1:
                 self._say(f"seeded {needs} on {key} in {time.monotonic() - began:.0f} s")
 
-        def prepare_or_say(key: str) -> None:
+        def prepare_or_note(key: str) -> None:
             try:
                 prepare(key)
             except (RuntimeError, OSError) as error:
-                self._say(f"{key} is not ready: {error}")
+                self._unready[key] = str(error)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(prepare_or_say, systems))
+            list(pool.map(prepare_or_note, [key for key in systems if key not in self._unready]))
 
     def _sample(self, workload: Workload, key: str) -> Sample:
         """Repeat the work until enough time went by; what prepares it is not measured."""
-        stage = self._stages[key]
+        stage = self._stage(key)
         if (workload.key, key) not in self._warm:
             stage.reconnect()
             workload.prepare(stage, workload.warm_up)()
@@ -114,19 +115,18 @@ class Bench:
         """Start to first healthy answer on an empty store; the memory is that of the server at rest."""
         began = time.perf_counter()
         stage = Stage.open(SYSTEMS[key], self.sizes)
-        try:
-            pid = stage.server.pid
-            sample = Sample(1, cpu_seconds(pid), time.perf_counter() - began)
-            wait_until_quiet(pid)
-            sample.memory = memory_bytes(pid)
-        finally:
+        pid = stage.server.pid
+        sample = Sample(1, cpu_seconds(pid), time.perf_counter() - began)
+        wait_until_quiet(pid)
+        sample.memory = memory_bytes(pid)
+        if self._stages.setdefault(key, stage) is not stage:
             stage.close()
         return sample
 
     def _cold_index(self, key: str) -> Sample:
         """The first search after the index was deleted, with all runs there."""
         self._ready([key], "runs")
-        stage = self._stages[key]
+        stage = self._stage(key)
         stage.client.close()
         stage.server.stop()
         stage.server.drop_index()
@@ -140,6 +140,11 @@ class Bench:
         sample = measured(stage.server.pid, search)
         sample.failures += stage.client.failures
         return sample
+
+    def _stage(self, key: str) -> Stage:
+        if key in self._unready:
+            raise RuntimeError(self._unready[key])
+        return self._stages[key]
 
     def _close_unless(self, needed: set[str]) -> None:
         for key in [key for key in self._stages if key not in needed]:

@@ -10,7 +10,7 @@ from rounds import COLD_INDEX, START
 
 CPU, WALL, MEMORY, FAILURES = "CPU", "wall", "memory", "failures"
 
-_SCALES = {"s": 1.0, "ms": 1e3, "µs": 1e6, "MB": 1e-6, "": 1.0}
+_SCALES = {"s": 1.0, "ms": 1e3, "µs": 1e6, "MB": 1e-6, "%": 1e2}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Row:
             CPU: sample.cpu / sample.units,
             WALL: sample.wall / sample.units,
             MEMORY: sample.memory,
-            FAILURES: len(sample.failures),
+            FAILURES: len(sample.failures) / sample.units,
         }[self.quantity]
         return value * _SCALES[self.unit]
 
@@ -52,7 +52,7 @@ SERVER_ROWS = (
     Row("`runs/search`, newest 100 of {more_runs:,}", "large-newest", "ms", 15),
     Row("`runs/search`, metric filter, ordered by it, 100 of {more_runs:,}", "large-best", "ms"),
     Row("32 clients at once (create, {batches} × log-batch of 10, finish), a call", "clients", "ms", 1.0),
-    Row("– calls that failed", "clients", "", 0, FAILURES),
+    Row("– calls that failed", "clients", "%", 0, FAILURES),
     Row("– wall time, a call", "clients", "ms", quantity=WALL, below="fasttrackml"),
     Row("Artifact proxy, {megabytes} MB up, a MB", "artifact-up", "ms", 1.0),
     Row("– memory meanwhile", "artifact-up", "MB", 120, MEMORY),

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from dataclasses import asdict, replace
@@ -21,6 +22,7 @@ RAW = ROOT / ".build/bench.json"
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers stop with us
     chosen = _arguments()
     sizes = replace(chosen.sizes, rounds=chosen.rounds or chosen.sizes.rounds)
     bench = Bench(sizes, chosen.systems or _usual(chosen), chosen.only, _say)

@@ -126,7 +126,7 @@ class Server:
                     return
             time.sleep(POLL_SECONDS)
         self.stop()
-        raise RuntimeError(f"{self.system.title} did not start:\n{self.log()}")
+        raise RuntimeError(f"did not start: {self._last_words()}")
 
     def stop(self) -> None:
         """Ask the process to finish, then end whatever is left of its session."""
@@ -145,9 +145,9 @@ class Server:
         for file in self.folder.glob(self.system.index):
             file.unlink()
 
-    def log(self) -> str:
-        """The end of what the server printed."""
-        return (self.folder / "server.log").read_text(errors="replace")[-3000:]
+    def _last_words(self) -> str:
+        lines = (self.folder / "server.log").read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it printed nothing"
 
 
 def clean_environment() -> dict[str, str]:
