@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 
 import orjson
 
-from tracklane_server.store.file.layout import INTENT, LOCK, NEW
+from tracklane_server.store.file.layout import INTENT, NEW
 from tracklane_server.store.file.lock import read_whole
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ def read_committed(folder: str, read: Callable[[], T]) -> T:
         recover(folder)
         return read()
 
-    return read_whole(f"{folder}/{LOCK}", recover_and_read)
+    return read_whole(folder, recover_and_read)
 
 
 def replace(folder: str, path: str, text: str) -> None:

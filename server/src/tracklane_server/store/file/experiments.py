@@ -15,11 +15,11 @@ from contextlib import contextmanager, suppress
 from tracklane_server.contract.entities import ACTIVE, DELETED, Experiment
 from tracklane_server.contract.errors import ResourceDoesNotExist
 from tracklane_server.store.file.change import Change, Content, commit, read_committed, recover, replace
-from tracklane_server.store.file.layout import LOCK, META, TAGS, Layout, is_experiment_id
+from tracklane_server.store.file.layout import META, TAGS, Layout, is_experiment_id
 from tracklane_server.store.file.lock import acquire, locked, release
 from tracklane_server.store.file.meta_files import MetaFiles
 from tracklane_server.store.file.meta_yaml import Unreadable, dump
-from tracklane_server.store.file.records import experiment_record, read_experiment
+from tracklane_server.store.file.records import Record, experiment_record, read_experiment
 from tracklane_server.store.file.values import plan_values, read_values
 from tracklane_server.store.rules import name_taken, no_experiment, no_experiment_named
 
@@ -37,6 +37,7 @@ class ExperimentFolders:
         self._metas = metas
         self._settle_runs = settle_runs
         self._warned: set[str] = set()
+        self._readable: dict[str, Record] = {}
 
     def folder(self, experiment_id: str) -> str:
         """The folder of an experiment that is there and readable.
@@ -45,20 +46,11 @@ class ExperimentFolders:
             ResourceDoesNotExist: there is none.
         """
         folder = self._place(experiment_id)
-        return folder if self.is_settled(folder) else self._settled(experiment_id)
+        return folder if self._is_settled(folder) else self._settled(experiment_id)
 
-    def is_readable(self, folder: str) -> bool:
-        """Whether the folder is that of an experiment; a malformed one is told of once."""
-        try:
-            read_experiment(self._metas.read(folder), os.path.basename(folder), {})
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except Unreadable as fault:
-            if folder not in self._warned:
-                self._warned.add(folder)
-                _log.warning("Malformed experiment in %s is passed over: %s", folder, fault)
-            return False
-        return True
+    def is_in_place(self, folder: str) -> bool:
+        """Whether the folder is that of an experiment and lies where its record says."""
+        return self._is_readable(folder) and self._is_settled(folder)
 
     def all(self) -> list[str]:
         """The folders of every readable experiment."""
@@ -84,7 +76,7 @@ class ExperimentFolders:
         return experiments
 
     def create(self, name: str, tags: dict[str, str], now: int, locate: Callable[[str], str]) -> Experiment:
-        with locked(self._layout.lock):
+        with locked(self._layout.root):
             self._require_free(name)
             experiment_id = self._free_id()
             experiment = Experiment(experiment_id, name, locate(experiment_id), ACTIVE, now, now, tags)
@@ -93,15 +85,15 @@ class ExperimentFolders:
 
     def make_default(self, experiment: Experiment) -> None:
         """Make this experiment unless its id is taken, by whatever."""
-        with locked(self._layout.lock):
+        with locked(self._layout.root):
             if not any(os.path.exists(self._layout.experiment(experiment.experiment_id, d)) for d in (False, True)):
                 self._make(experiment)
 
     def update(self, experiment_id: str, edit: Callable[[Experiment], Experiment]) -> tuple[Experiment, Experiment]:
         """The experiment before and after."""
-        with locked(self._layout.lock):
+        with locked(self._layout.root):
             folder = self._finish(experiment_id)
-            with locked(f"{folder}/{LOCK}"):
+            with locked(folder):
                 recover(folder)
                 old = self.read_here(folder)
                 new = edit(old)
@@ -113,9 +105,9 @@ class ExperimentFolders:
         return old, new
 
     def purge(self, experiment_id: str) -> None:
-        with locked(self._layout.lock):
+        with locked(self._layout.root):
             folder = self._finish(experiment_id)
-            with locked(f"{folder}/{LOCK}"):
+            with locked(folder):
                 os.unlink(f"{folder}/{META}")
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -130,8 +122,8 @@ class ExperimentFolders:
         while lock is None:
             folder = self.folder(experiment_id)
             with suppress(FileNotFoundError):
-                lock = acquire(f"{folder}/{LOCK}")
-                if not self.is_readable(folder) or not self.is_settled(folder):
+                lock = acquire(folder)
+                if not self.is_in_place(folder):
                     release(lock)
                     lock = None
         try:
@@ -140,20 +132,12 @@ class ExperimentFolders:
         finally:
             release(lock)
 
-    def is_settled(self, folder: str) -> bool:
-        """Whether the folder lies where its record says."""
-        try:
-            deleted = self._metas.read(folder).get("lifecycle_stage") == DELETED
-        except (FileNotFoundError, Unreadable):
-            return True
-        return deleted == self._layout.is_trashed(folder)
-
     def _all(self, settle: Callable[[str], str]) -> list[str]:
         folders = []
         for folder in self._layout.experiments():
             with suppress(ResourceDoesNotExist):
-                if self.is_readable(folder):
-                    folders.append(folder if self.is_settled(folder) else settle(os.path.basename(folder)))
+                if self._is_readable(folder):
+                    folders.append(folder if self._is_settled(folder) else settle(os.path.basename(folder)))
         return list(dict.fromkeys(folders))
 
     def _place(self, experiment_id: str) -> str:
@@ -161,9 +145,29 @@ class ExperimentFolders:
         if is_experiment_id(experiment_id):
             for deleted in (False, True):
                 folder = self._layout.experiment(experiment_id, deleted)
-                if self.is_readable(folder):
+                if self._is_readable(folder):
                     return folder
         raise no_experiment(experiment_id)
+
+    def _is_readable(self, folder: str) -> bool:
+        """A malformed experiment is told of once."""
+        try:
+            record = self._metas.read(folder)
+            if self._readable.get(folder) is not record:
+                read_experiment(record, os.path.basename(folder), {})
+                self._readable[folder] = record
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except Unreadable as fault:
+            if folder not in self._warned:
+                self._warned.add(folder)
+                _log.warning("Malformed experiment in %s is passed over: %s", folder, fault)
+            return False
+        return True
+
+    def _is_settled(self, folder: str) -> bool:
+        record = self._readable.get(folder, {})
+        return (record.get("lifecycle_stage") == DELETED) == self._layout.is_trashed(folder)
 
     def _read(self, folder: str) -> Experiment:
         return read_committed(folder, lambda: self.read_here(folder))
@@ -208,15 +212,15 @@ class ExperimentFolders:
 
     def _settled(self, experiment_id: str) -> str:
         """Where the folder lies when whoever is at work on it has finished."""
-        with locked(self._layout.lock):
+        with locked(self._layout.root):
             return self._finish(experiment_id)
 
     def _finish(self, experiment_id: str) -> str:
         """Finish what a dead process began, and say where the folder lies; the caller holds the root's lock."""
         folder = self._place(experiment_id)
-        if self.is_settled(folder):
+        if self._is_settled(folder):
             return folder
-        with locked(f"{folder}/{LOCK}"):
+        with locked(folder):
             recover(folder)
             return self._settle(folder, self.read_here(folder))
 

@@ -24,7 +24,7 @@ from tracklane_server.store import Page, Search
 from tracklane_server.store.file.changes import ChangedRuns
 from tracklane_server.store.file.experiments import ExperimentFolders
 from tracklane_server.store.file.layout import INDEX, INDEX_LOCK, Layout, is_run_id
-from tracklane_server.store.file.lock import locked
+from tracklane_server.store.file.lock import file_locked
 from tracklane_server.store.file.mirror import Mirror, MirroredRun, index_id
 from tracklane_server.store.file.runs import RunFolders
 from tracklane_server.store.file.signature import UNSURE, signature
@@ -96,14 +96,14 @@ class RunIndex:
             store = self._opened()
             changed = self._watch.look(self._experiments.all())
             if changed or not self._changes.is_empty():
-                with locked(self._lock):
+                with file_locked(self._lock):
                     self._catch_up(changed)
             return store
 
     def _opened(self) -> SqlStore:
         """The index at the path; another one than last time when somebody deleted that."""
         if self._store is None or _inode(self._path) != self._inode:
-            with locked(self._lock):
+            with file_locked(self._lock):
                 self._close()
                 self._open()
         assert self._store is not None
@@ -119,7 +119,7 @@ class RunIndex:
 
     def _delete(self) -> None:
         self._close()
-        with contextlib.suppress(OSError), locked(self._lock):
+        with contextlib.suppress(OSError), file_locked(self._lock):
             for suffix in ("", "-wal", "-shm", "-journal"):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self._path + suffix)

@@ -73,7 +73,6 @@ class Layout:
     def __init__(self, root: str) -> None:
         self.root = root
         self.trash = f"{root}/{TRASH}"
-        self.lock = f"{root}/{LOCK}"
         self.changes = f"{root}/{CHANGES}"
         self.changes_taken = f"{root}/{CHANGES_TAKEN}"
 

@@ -1,25 +1,42 @@
-"""Locks between threads and processes: `flock` on a file that is never removed.
+"""Locks between threads and processes: `flock` on the folder that is locked.
 
-Every holder opens the file anew, so that threads of one process exclude each other as processes do. The kernel frees
-the lock of a process that dies.
+Every holder opens the folder anew, so that threads of one process exclude each other as processes do. The kernel frees
+the lock of a process that dies. A folder needs no file of ours for that, and may be one that only others write. Network
+file systems that lock no folders get a file in it.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from tracklane_server.store.file.layout import LOCK
+
 T = TypeVar("T")
 
+# What a file system says that can lock files, or nothing, but no folder.
+_NO_FOLDER_LOCKS = frozenset({errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS})
 
-def acquire(path: str) -> int:
-    """Take the lock at `path`, which is made if it is missing; the answer is for `release`."""
+
+def acquire(folder: str) -> int:
+    """Take the lock of a folder; the answer is for `release`.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except PermissionError:
-        fd = os.open(path, os.O_RDONLY)
-    return _lock(fd)
+        return _lock(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
+    except OSError as fault:
+        if fault.errno not in _NO_FOLDER_LOCKS:
+            raise
+    return acquire_file(f"{folder}/{LOCK}")
+
+
+def acquire_file(path: str) -> int:
+    """Take the lock that is a file, which is made if it is missing and never removed."""
+    return _lock(os.open(path, os.O_RDWR | os.O_CREAT, 0o666))
 
 
 def release(fd: int) -> None:
@@ -31,33 +48,34 @@ def release(fd: int) -> None:
 
 
 @contextmanager
-def locked(path: str) -> Iterator[None]:
-    """Hold the lock at `path`, which is made if it is missing."""
-    fd = acquire(path)
+def locked(folder: str) -> Iterator[None]:
+    fd = acquire(folder)
     try:
         yield
     finally:
         release(fd)
 
 
-def read_whole(path: str, read: Callable[[], T]) -> T:
-    """What `read` returns while no writer holds the lock at `path`.
+@contextmanager
+def file_locked(path: str) -> Iterator[None]:
+    fd = acquire_file(path)
+    try:
+        yield
+    finally:
+        release(fd)
 
-    Where nobody ever locked, none is made: a store that others wrote stays as it was. A writer that came meanwhile has
-    made the lock before it wrote, so that a lock still missing afterwards proves that `read` saw no half of its work.
-    """
-    while True:
-        try:
-            fd = _lock(os.open(path, os.O_RDONLY))
-        except FileNotFoundError:
-            result = read()
-            if not os.path.exists(path):
-                return result
-            continue
-        try:
-            return read()
-        finally:
-            release(fd)
+
+def read_whole(folder: str, read: Callable[[], T]) -> T:
+    """What `read` returns while no writer holds the folder's lock."""
+    try:
+        fd = acquire(folder)
+    except PermissionError:
+        # Neither the folder nor a file in it can be locked by us, so nobody can write as us.
+        return read()
+    try:
+        return read()
+    finally:
+        release(fd)
 
 
 def _lock(fd: int) -> int:

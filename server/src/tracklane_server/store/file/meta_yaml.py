@@ -11,6 +11,8 @@ from typing import Any
 # Text that YAML neither quotes nor reads as anything but text: words, paths, URIs; hex that is no number.
 _PLAIN = re.compile(r"[A-Za-z/][\w/.+\-]*(?::[\w/.+\-]+)*|(?=[0-9]*[a-f])[1-9][0-9a-f]*", re.ASCII)
 _PLAIN_WORDS = re.compile(r"[A-Za-z][\w.\-]*(?: [\w.]+)+", re.ASCII)
+# PyYAML breaks longer text into lines at blanks.
+_FOLDED = 64
 _WORDS_THAT_ARE_NO_TEXT = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 _DIGITS = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
@@ -47,10 +49,12 @@ def _dump_entry(key: str, value: Any) -> str:
     if type(value) is int:
         return f"{key}: {value}\n"
     if type(value) is str:
-        if _is_plain(value):
+        if _is_plain(value) or (len(value) < _FOLDED and _PLAIN_WORDS.fullmatch(value)):
             return f"{key}: {value}\n"
         if _DIGITS.fullmatch(value) or not value:
             return f"{key}: '{value}'\n"
+    elif value == [] or value == {}:
+        return f"{key}: {value}\n"
     import yaml
 
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

@@ -78,7 +78,7 @@ class MetricFiles:
         return summary
 
 
-def read_history(run_folder: str, key: str) -> bytes:
+def history_lines(run_folder: str, key: str) -> bytes:
     """The lines of one metric."""
     path = Placement(run_folder, METRICS).find(key)
     if path is None:

@@ -4,9 +4,10 @@ Of a file whose last line has no end, that line does not count: its writer died 
 """
 
 import logging
-from collections.abc import Iterable, Sequence
-from itertools import repeat
-from operator import attrgetter
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice, repeat
+from operator import attrgetter, lt
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
@@ -40,33 +41,26 @@ def write_line(point: Metric) -> str:
 def read_points(key: str, content: bytes) -> list[Metric]:
     """The points in the order of the lines; a line that is none is passed over with a warning."""
     content = content[: content.rfind(b"\n") + 1]
-    lines = content.split(b"\n")[:-1]
-    if lines and all(line.count(b" ") == 2 for line in lines):
-        fields = content.split()
-        if len(fields) == 3 * len(lines):
-            try:
-                values = map(float, fields[1::3])
-                times, steps = list(map(int, fields[0::3])), list(map(int, fields[2::3]))
-            except ValueError:
-                pass
-            else:
-                if _INT64.start <= min(min(times), min(steps)) and max(max(times), max(steps)) < _INT64.stop:
-                    return list(map(Metric, repeat(key), values, times, steps))
-    return [point for line in lines if (point := _read_line(key, line)) is not None]
+    columns = _plain_columns(content)
+    if columns is not None:
+        return _points(key, *columns)
+    return [point for line in content.split(b"\n")[:-1] if (point := _read_line(key, line)) is not None]
 
 
-def in_order(points: Iterable[Metric]) -> list[Metric]:
+def read_history(key: str, content: bytes) -> list[Metric]:
     """Distinct points, ascending (timestamp, step, value; NaN above all); of equal ones the first."""
+    content = content[: content.rfind(b"\n") + 1]
+    columns = _plain_columns(content)
+    if columns is not None:
+        times, steps, values = columns
+        rows = list(zip(times, steps, values, strict=True))
+        if all(map(lt, rows, islice(rows, 1, None))):
+            return _points(key, times, steps, values)
     distinct: dict[tuple[int, int, float | None], Metric] = {}
-    for point in points:
+    for point in read_points(key, content):
         value = point.value
         distinct.setdefault((point.timestamp, point.step, value if value == value else None), point)
-    ordered = list(distinct.values())
-    if any(identity[2] is None for identity in distinct):
-        ordered.sort(key=history_key)
-    else:
-        ordered.sort(key=attrgetter("timestamp", "step", "value"))
-    return ordered
+    return sorted(distinct.values(), key=history_key)
 
 
 def history_key(point: Metric) -> tuple[int, int, bool, float]:
@@ -94,6 +88,34 @@ def _newness(point: Metric) -> tuple[int, int, bool, float]:
 def _oldness(point: Metric) -> tuple[int, int, bool, float]:
     value = point.value
     return (point.step, point.timestamp, False, value) if value == value else (point.step, point.timestamp, True, 0.0)
+
+
+def _plain_columns(content: bytes) -> tuple[list[int], list[int], list[float]] | None:
+    """Times, steps and values of lines of three fields each; None if any line is another."""
+    count = content.count(b"\n")
+    fields = content.split()
+    if not count or len(fields) != 3 * count or content.count(b" ") != 2 * count:
+        return None
+    if any(line.count(b" ") != 2 for line in content.split(b"\n")[:-1]):
+        return None
+    try:
+        times, steps, values = (
+            list(map(int, fields[0::3])),
+            list(map(int, fields[2::3])),
+            list(map(float, fields[1::3])),
+        )
+    except ValueError:
+        return None
+    in_range = _INT64.start <= min(min(times), min(steps)) and max(max(times), max(steps)) < _INT64.stop
+    return (times, steps, values) if in_range else None
+
+
+# Makes named tuples without a call into Python for each.
+_make_point = partial(tuple.__new__, Metric)
+
+
+def _points(key: str, times: list[int], steps: list[int], values: list[float]) -> list[Metric]:
+    return list(map(_make_point, zip(repeat(key), values, times, steps, repeat(None), repeat(None), strict=False)))
 
 
 def _read_line(key: str, line: bytes) -> Metric | None:

@@ -13,7 +13,7 @@ from tracklane_server.contract.errors import ResourceDoesNotExist
 from tracklane_server.store.file.change import Change, Content, commit, read_committed, recover, replace
 from tracklane_server.store.file.experiments import ExperimentFolders
 from tracklane_server.store.file.inputs import read_inputs, read_outputs
-from tracklane_server.store.file.layout import LOCK, META, PARAMS, RUN_FOLDERS, TAGS, is_run_id, runs_in
+from tracklane_server.store.file.layout import META, PARAMS, RUN_FOLDERS, TAGS, is_run_id, runs_in
 from tracklane_server.store.file.lock import acquire, locked, release
 from tracklane_server.store.file.meta_files import MetaFiles
 from tracklane_server.store.file.meta_yaml import Unreadable, dump
@@ -38,7 +38,7 @@ def settle_runs(metas: MetaFiles, experiment_folder: str, experiment: Experiment
         folder = f"{experiment_folder}/{run_id}"
         with suppress(FileNotFoundError, Unreadable):
             os.stat(f"{folder}/{META}")
-            with locked(f"{folder}/{LOCK}"):
+            with locked(folder):
                 recover(folder)
                 record = metas.read(folder)
                 info = read_run_info(record, experiment.experiment_id, run_id)
@@ -64,7 +64,7 @@ class RunFolders:
             ResourceDoesNotExist: there is none.
         """
         known = self._folders.get(run_id)
-        if known is not None and self._is_in_place(known):
+        if known is not None and self._experiments.is_in_place(known.rpartition("/")[0]):
             return known
         if is_run_id(run_id):
             for experiment_folder in self._experiments.all():
@@ -83,6 +83,7 @@ class RunFolders:
             folder = self.folder(run_id)
             with suppress(FileNotFoundError, NotADirectoryError):
                 return read_committed(folder, partial(read, folder))
+            self._folders.pop(run_id, None)
 
     @contextmanager
     def locked(self, run_id: str) -> Iterator[str]:
@@ -95,10 +96,12 @@ class RunFolders:
         while lock is None:
             folder = self.folder(run_id)
             with suppress(FileNotFoundError):
-                lock = acquire(f"{folder}/{LOCK}")
+                lock = acquire(folder)
                 if not os.path.exists(f"{folder}/{META}"):
                     release(lock)
                     lock = None
+            if lock is None:
+                self._folders.pop(run_id, None)
         try:
             recover(folder)
             yield folder
@@ -169,14 +172,6 @@ class RunFolders:
         )
         return run, summaries
 
-    def _is_in_place(self, folder: str) -> bool:
-        experiment_folder = os.path.dirname(folder)
-        return (
-            os.path.exists(f"{folder}/{META}")
-            and self._experiments.is_readable(experiment_folder)
-            and self._experiments.is_settled(experiment_folder)
-        )
-
     def _is_readable(self, folder: str) -> bool:
         try:
             self.info(folder)
@@ -201,10 +196,9 @@ def _make(folder: str, run: Run) -> None:
     try:
         for name in (*RUN_FOLDERS, TAGS):
             os.mkdir(f"{folder}/{name}")
-        with locked(f"{folder}/{LOCK}"):
-            for content in plan_values(folder, TAGS, run.tags):
-                replace(folder, content.path, content.text or "")
-            replace(folder, META, dump(run_record(run.info)))
+        for content in plan_values(folder, TAGS, run.tags):
+            replace(folder, content.path, content.text or "")
+        replace(folder, META, dump(run_record(run.info)))
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -28,8 +28,8 @@ from tracklane_server.store.file.experiments import ExperimentFolders
 from tracklane_server.store.file.faults import faults_told
 from tracklane_server.store.file.layout import DEFAULT_EXPERIMENT, TAGS, Layout, local_path
 from tracklane_server.store.file.meta_files import MetaFiles
-from tracklane_server.store.file.metric_files import read_history
-from tracklane_server.store.file.metric_lines import history_key, in_order, read_points
+from tracklane_server.store.file.metric_files import history_lines
+from tracklane_server.store.file.metric_lines import history_key, read_history
 from tracklane_server.store.file.runs import RunFolders, settle_runs
 from tracklane_server.store.file.values import plan_values, read_value
 from tracklane_server.store.file.writing import plan_batch
@@ -222,8 +222,8 @@ class FileStore(TrackingStore):
 
     def _history(self, run_id: str, key: str) -> list[Metric]:
         with faults_told():
-            lines = self._runs.read(run_id, lambda folder: read_history(folder, key))
-        return in_order(read_points(key, lines))
+            lines = self._runs.read(run_id, lambda folder: history_lines(folder, key))
+        return read_history(key, lines)
 
 
 def _history_bound(cursor: Cursor) -> tuple[int, int, bool, float]:
