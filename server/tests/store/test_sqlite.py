@@ -2,11 +2,7 @@
 
 from pathlib import Path
 
-import pytest
-
-pytest.register_assert_rewrite("store_contract")
-
-from store_contract import StoreContract  # noqa: E402
+from store_contract import StoreContract
 
 
 class TestSqlite(StoreContract):
