@@ -5,6 +5,8 @@ What the operator chose reaches worker processes, which start afresh, through on
 
 import json
 import os
+import signal
+import sys
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -43,6 +45,8 @@ def serve(options: Options) -> None:
     os.environ[_OPTIONS_VARIABLE] = json.dumps(asdict(options))
     # Opened here as well, so that an unusable store is told on the terminal before anything listens.
     open_backend(options).store.close()
+    # uvicorn raises the signal again once all is finished; being asked to stop is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         "tracklane_server.http.serve:app_from_environment",
         factory=True,
