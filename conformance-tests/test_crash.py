@@ -108,7 +108,7 @@ def test_an_upload_that_breaks_off_leaves_no_file(own_server: Server) -> None:
         yield b"half" * 1000
         raise ConnectionError("the client is gone")
 
-    with pytest.raises(ConnectionError):
+    with pytest.raises(requests.ConnectionError):
         requests.put(f"{url}/file.bin", data=content(), timeout=STOP_SECONDS)
     assert requests.get(f"{url}/file.bin", timeout=STOP_SECONDS).status_code == 404
     listed = requests.get(
