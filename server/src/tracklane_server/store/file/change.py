@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
+_SMALL = 8192
 _CANNOT_WRITE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -70,17 +71,16 @@ def commit(folder: str, change: Change) -> None:
         _apply(folder, change)
     except OSError:
         _undo(folder, change, old)
-        raise
-    finally:
         os.unlink(f"{folder}/{INTENT}")
+        raise
+    os.unlink(f"{folder}/{INTENT}")
 
 
 def recover(folder: str) -> None:
     """Finish what a dead process began; the caller holds the folder's lock."""
     path = f"{folder}/{INTENT}"
     try:
-        with open(path, "rb") as file:
-            written = file.read()
+        written = read_bytes(path)
     except FileNotFoundError:
         return
     try:
@@ -120,6 +120,19 @@ def replace(folder: str, path: str, text: str) -> None:
     except OSError:
         _unlink(new)
         raise
+
+
+def read_bytes(path: str) -> bytes:
+    """All of a file, which is a small one nearly always."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        content = more = os.read(fd, _SMALL)
+        while len(more) == _SMALL:
+            more = os.read(fd, _SMALL)
+            content += more
+    finally:
+        os.close(fd)
+    return content
 
 
 def prune(folder: str, path: str) -> None:
@@ -241,8 +254,7 @@ def _move(source: str, target: str) -> None:
 
 def _read(path: str) -> str | None:
     try:
-        with open(path, "rb") as file:
-            return file.read().decode("utf-8", "replace")
+        return read_bytes(path).decode("utf-8", "replace")
     except FileNotFoundError:
         return None
 

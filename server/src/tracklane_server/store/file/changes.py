@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import threading
+from collections import deque
 
 from tracklane_server.store.file.layout import INDEX, Layout
 
@@ -26,9 +27,12 @@ class ChangedRuns:
         self._fd: int | None = None
         self._inode = 0
         self._told: set[str] = set()
+        self._kept: deque[str] | None = None
 
     def tell(self, name: str) -> None:
-        """Say that a run has changed; a fault is left to the searchers' own sweeps."""
+        """Say that a run has changed; a fault is left to the searchers' own looking."""
+        if self._kept is not None:
+            self._kept.append(name)
         try:
             while not (name in self._told and self._is_current()):
                 if not os.path.exists(self._index):
@@ -37,28 +41,33 @@ class ChangedRuns:
         except OSError as fault:
             _log.warning("Searches will notice late that %s changed: %s", name, fault)
 
+    def keep(self) -> None:
+        """From now on the searcher is this process alone, and the file is others' to take."""
+        self._kept = deque()
+
     def is_empty(self) -> bool:
+        if self._kept is not None:
+            return not self._kept and not os.path.exists(self._path)
         return not (os.path.exists(self._path) or os.path.exists(self._taken))
 
     def take(self) -> set[str]:
         """Names told since the last `forget`; the caller holds the index's lock."""
+        if self._kept is not None:
+            names = _read(self._path)
+            with contextlib.suppress(IndexError):
+                while True:
+                    names.add(self._kept.popleft())
+            return names
         if not os.path.exists(self._taken):
             with contextlib.suppress(FileNotFoundError):
                 os.rename(self._path, self._taken)
-        return self.peek(self._taken)
+        return _read(self._taken)
 
     def forget(self) -> None:
         """What was taken has been dealt with."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._taken)
-
-    def peek(self, path: str | None = None) -> set[str]:
-        """Names in a file that somebody else will take."""
-        try:
-            with open(path or self._path, "rb") as file:
-                return set(file.read().decode("utf-8", "replace").split("\n")) - {""}
-        except FileNotFoundError:
-            return set()
+        if self._kept is None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._taken)
 
     def close(self) -> None:
         with self._guard:
@@ -85,3 +94,11 @@ class ChangedRuns:
             assert self._fd is not None
             os.write(self._fd, f"{name}\n".encode())
             self._told.add(name)
+
+
+def _read(path: str) -> set[str]:
+    try:
+        with open(path, "rb") as file:
+            return set(file.read().decode("utf-8", "replace").split("\n")) - {""}
+    except FileNotFoundError:
+        return set()

@@ -96,7 +96,7 @@ class ExperimentFolders:
             with locked(folder):
                 recover(folder)
                 old = self.read_here(folder)
-                new = edit(old)
+                new = edit(old)._replace(experiment_id=old.experiment_id)
                 if new.name != old.name:
                     self._require_free(new.name)
                 self._write(folder, new, old)

@@ -15,17 +15,23 @@ import shutil
 import sqlite3
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from tracklane_server.contract.entities import DatasetSummary, Run
-from tracklane_server.contract.errors import ResourceDoesNotExist, StorageFull, TemporarilyUnavailable
+from tracklane_server.contract.errors import (
+    InvalidParameterValue,
+    ResourceDoesNotExist,
+    StorageFull,
+    TemporarilyUnavailable,
+)
 from tracklane_server.store import Page, Search
 from tracklane_server.store.file.changes import ChangedRuns
 from tracklane_server.store.file.experiments import ExperimentFolders
 from tracklane_server.store.file.layout import INDEX, INDEX_LOCK, Layout, is_run_id
 from tracklane_server.store.file.lock import file_locked
-from tracklane_server.store.file.mirror import Mirror, MirroredRun, index_id
+from tracklane_server.store.file.mirror import Mirror, MirroredRun, Unusable, index_id
 from tracklane_server.store.file.runs import RunFolders
 from tracklane_server.store.file.signature import UNSURE, signature
 from tracklane_server.store.file.watch import Watch
@@ -36,7 +42,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 # What an index that is damaged, cannot be written or belongs to another version gives rise to.
-_FAULTS = (sqlite3.Error, OSError, LookupError, TemporarilyUnavailable, StorageFull)
+_FAULTS = (sqlite3.Error, OSError, Unusable, TemporarilyUnavailable, StorageFull)
 
 # Runs written to the index in one transaction.
 _GROUP = 1000
@@ -51,6 +57,7 @@ class RunIndex:
         self._changes = changes
         self._guard = threading.RLock()
         self._own_folder: str | None = None
+        self._clean_up: weakref.finalize[..., RunIndex] | None = None
         self._path = f"{layout.root}/{INDEX}"
         self._lock = f"{layout.root}/{INDEX_LOCK}"
         self._inode = 0
@@ -73,8 +80,8 @@ class RunIndex:
     def close(self) -> None:
         with self._guard:
             self._close()
-            if self._own_folder is not None:
-                shutil.rmtree(self._own_folder, ignore_errors=True)
+            if self._clean_up is not None:
+                self._clean_up()
 
     def _names(self, experiment_ids: Iterable[str]) -> dict[str, str]:
         """Experiment ids by what the index calls them."""
@@ -110,7 +117,10 @@ class RunIndex:
         return self._store
 
     def _open(self) -> None:
-        self._store = SqlStore.open(f"sqlite:///{self._path}", lambda experiment_id: "")
+        try:
+            self._store = SqlStore.open(f"sqlite:///{self._path}", lambda experiment_id: "")
+        except InvalidParameterValue as fault:
+            raise Unusable(str(fault)) from fault
         self._mirror = Mirror.make_ready(self._path)
         self._inode = _inode(self._path)
         self._watch = Watch()
@@ -129,6 +139,8 @@ class RunIndex:
         self._close()
         if self._own_folder is None:
             self._own_folder = tempfile.mkdtemp(prefix="tracklane-index-")
+            self._clean_up = weakref.finalize(self, _remove, self._own_folder, os.getpid())
+            self._changes.keep()
         self._path = f"{self._own_folder}/{INDEX}"
         self._lock = f"{self._own_folder}/{INDEX_LOCK}"
 
@@ -141,8 +153,7 @@ class RunIndex:
 
     def _catch_up(self, changed: set[str]) -> None:
         """Read the runs that changed; the caller holds the index's lock."""
-        shared = self._own_folder is None
-        told = self._changes.take() if shared else self._changes.peek()
+        told = self._changes.take()
         names = changed | {name for name in told if not name.endswith("/")}
         for name in told - names:
             names |= self._watch.runs_of(name[:-1])
@@ -151,8 +162,7 @@ class RunIndex:
             self._read_group(ordered[start : start + _GROUP])
         for name in names & told:
             self._watch.enliven(name)
-        if shared:
-            self._changes.forget()
+        self._changes.forget()
 
     def _read_group(self, names: list[str]) -> None:
         assert self._mirror is not None
@@ -212,6 +222,12 @@ def _renamed(run: Run, experiment_id: str) -> Run:
     if run.info.experiment_id == experiment_id:
         return run
     return run._replace(info=run.info._replace(experiment_id=experiment_id))
+
+
+def _remove(folder: str, process: int) -> None:
+    """At the end of the process that made the folder, not of a child that was forked from it."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _inode(path: str) -> int:

@@ -19,6 +19,9 @@ T = TypeVar("T")
 # What a file system says that can lock files, or nothing, but no folder.
 _NO_FOLDER_LOCKS = frozenset({errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS})
 
+# What it says to a reader that may not make the file instead.
+_READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
 
 def acquire(folder: str) -> int:
     """Take the lock of a folder; the answer is for `release`.
@@ -69,8 +72,9 @@ def read_whole(folder: str, read: Callable[[], T]) -> T:
     """What `read` returns while no writer holds the folder's lock."""
     try:
         fd = acquire(folder)
-    except PermissionError:
-        # Neither the folder nor a file in it can be locked by us, so nobody can write as us.
+    except OSError as fault:
+        if fault.errno not in _READ_ONLY:
+            raise
         return read()
     try:
         return read()

@@ -4,6 +4,7 @@ import os
 import time
 from typing import NamedTuple
 
+from tracklane_server.store.file.change import read_bytes
 from tracklane_server.store.file.layout import META
 from tracklane_server.store.file.meta_yaml import Unreadable, load
 from tracklane_server.store.file.records import Record
@@ -73,9 +74,7 @@ def _read_patiently(path: str) -> Record:
 
 
 def _read(path: str) -> Record:
-    with open(path, "rb") as file:
-        content = file.read()
     try:
-        return load(content.decode())
+        return load(read_bytes(path).decode())
     except UnicodeDecodeError as fault:
         raise Unreadable(str(fault)) from fault

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import orjson
 
 from tracklane_server.contract.entities import Metric
-from tracklane_server.store.file.change import Append
+from tracklane_server.store.file.change import Append, read_bytes
 from tracklane_server.store.file.layout import METRICS, Placement, spare
 from tracklane_server.store.file.metric_lines import Summary, read_points, summarise, write_line
 from tracklane_server.store.file.values import key_files
@@ -117,8 +117,7 @@ def plan_metrics(folder: str, points: Iterable[Metric]) -> list[Append]:
 
 def _spare_lines(run_folder: str) -> Iterator[tuple[str, bytes]]:
     try:
-        with open(f"{run_folder}/{spare(METRICS)}", "rb") as file:
-            content = file.read()
+        content = read_bytes(f"{run_folder}/{spare(METRICS)}")
     except FileNotFoundError:
         return
     for line in content.split(b"\n")[:-1]:

@@ -20,6 +20,7 @@ _QUOTED = "%%"
 _ABSENT = "%%-"
 
 _INT64 = range(-(2**63), 2**63)
+_FIELD_COUNTS = (2, 3, 5)
 
 
 class Summary(NamedTuple):
@@ -41,8 +42,7 @@ def write_line(point: Metric) -> str:
 def read_points(key: str, content: bytes) -> list[Metric]:
     """The points in the order of the lines; a line that is none is passed over with a warning."""
     content = content[: content.rfind(b"\n") + 1]
-    columns = _plain_columns(content)
-    if columns is not None:
+    if content.count(b"\n") > 1 and (columns := _plain_columns(content)) is not None:
         return _points(key, *columns)
     return [point for line in content.split(b"\n")[:-1] if (point := _read_line(key, line)) is not None]
 
@@ -70,6 +70,8 @@ def history_key(point: Metric) -> tuple[int, int, bool, float]:
 
 def summarise(points: Sequence[Metric], before: Summary | None = None) -> Summary:
     """The summary of a history that is not empty, perhaps continuing one that has been read `before`."""
+    if len(points) == 1 and before is None:
+        return Summary(points[0], points[0], points[0], points[0])
     candidates = points if before is None else [*before, *points]
     numbers = [point for point in candidates if point.value == point.value] or candidates
     return Summary(
@@ -123,7 +125,7 @@ def _read_line(key: str, line: bytes) -> Metric | None:
     try:
         timestamp, value = int(fields[0]), float(fields[1])
         step = int(fields[2]) if len(fields) > 2 else 0
-        if len(fields) not in (2, 3, 5) or timestamp not in _INT64 or step not in _INT64:
+        if len(fields) not in _FIELD_COUNTS or timestamp not in _INT64 or step not in _INT64:
             raise ValueError
     except (ValueError, IndexError):
         _log.warning("Metric '%s' has a line that is no point, passed over: %.100r", key, line)

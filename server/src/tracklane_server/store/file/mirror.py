@@ -6,6 +6,7 @@ is one of our own, which says what each run's files looked like when they were r
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from functools import cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -32,6 +33,10 @@ _PARTS_OF_RUNS = (
     tables.model_inputs,
     tables.model_outputs,
 )
+
+
+class Unusable(Exception):
+    """The index is not one of this version; another must be made."""
 
 
 class MirroredRun(NamedTuple):
@@ -70,13 +75,13 @@ class Mirror:
     @classmethod
     def make_ready(cls, path: str) -> "Mirror":
         """Raises:
-        LookupError: the index is of another version.
+        Unusable: the index is of another version.
         """
         mirror = cls(path)
         (version,) = mirror._connection.execute("PRAGMA user_version").fetchone()
         if version not in (0, VERSION):
             mirror.close()
-            raise LookupError(f"index version {version}")
+            raise Unusable(f"it is of version {version}, not {VERSION}")
         mirror._connection.execute(
             "CREATE TABLE IF NOT EXISTS mirrored_runs "
             "(name TEXT PRIMARY KEY, signature INTEGER NOT NULL, is_running INTEGER NOT NULL) WITHOUT ROWID"
@@ -149,7 +154,7 @@ class Mirror:
             (experiment, str(experiment)),
         )
         values = {"id": number, **run.info._asdict(), "experiment_id": experiment}
-        cursor = self._connection.execute(_replace(tables.runs), [values[it.name] for it in tables.runs.c])
+        cursor = self._connection.execute(_replace(tables.runs), [values[name] for name in _RUN_COLUMNS])
         number = cursor.lastrowid
         self._many(tables.params, [(number, key, value, *split_text(value)) for key, value in run.params.items()])
         self._many(tables.tags, [(number, key, value, *split_text(value)) for key, value in run.tags.items()])
@@ -176,13 +181,10 @@ class Mirror:
             self._many(tables.input_tags, [(number, dataset_number, *tag) for tag in its_tags.items()])
 
     def _metric(self, number: int | None, series: int, summary: Summary) -> tuple[Any, ...]:
-        values: dict[str, Any] = {"run_id": number, "key": summary.latest.key, "series": series, "in_step": 1}
-        values["latest_source"] = self._source(summary.latest)
-        for aggregate, point in zip(_AGGREGATES, summary, strict=True):
-            special, value = split(point.value)
-            values[f"{aggregate}_special"], values[f"{aggregate}_value"] = special, value
-            values[f"{aggregate}_step"], values[f"{aggregate}_timestamp"] = point.step, point.timestamp
-        return tuple(values[it.name] for it in tables.metrics.c)
+        row: tuple[Any, ...] = (number, summary.latest.key, series, self._source(summary.latest), 0, 0)
+        for point in summary:
+            row += (*split(point.value), point.step, point.timestamp)
+        return tuple(map(row.__getitem__, _METRIC_COLUMNS))
 
     def _source(self, point: Metric) -> int:
         """The number of the dataset that a point names."""
@@ -199,9 +201,16 @@ class Mirror:
             self._connection.executemany(_replace(table), rows)
 
 
-_AGGREGATES = ("latest", "first", "min", "max")
+_RUN_COLUMNS = tuple(column.name for column in tables.runs.columns)
+
+# A row of `metrics` as made here, and where the table's columns are in it. What only helps to read points is left at 0.
+_METRIC_ROW = ["run_id", "key", "series", "latest_source", "in_step", "plain"]
+for _aggregate in ("latest", "first", "min", "max"):
+    _METRIC_ROW += [f"{_aggregate}_{part}" for part in ("special", "value", "step", "timestamp")]
+_METRIC_COLUMNS = tuple(_METRIC_ROW.index(column.name) for column in tables.metrics.columns)
 
 
+@cache
 def _replace(table: Table) -> str:
     columns = ", ".join(column.name for column in table.columns)
     return f"REPLACE INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(table.columns))})"  # noqa: S608

@@ -134,7 +134,7 @@ class FileStore(TrackingStore):
     def update_run(self, run_id: str, edit: Callable[[RunInfo], RunInfo]) -> RunInfo:
         with faults_told(), self._runs.locked(run_id) as folder:
             old = self._runs.info(folder)
-            new = edit(old)
+            new = edit(old)._replace(run_id=old.run_id, experiment_id=old.experiment_id)
             if new != old:
                 self._runs.write_info(folder, new, old)
         self._tell(folder)

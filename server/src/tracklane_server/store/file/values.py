@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import orjson
 
-from tracklane_server.store.file.change import Content
+from tracklane_server.store.file.change import Content, read_bytes
 from tracklane_server.store.file.layout import Placement, spare
 
 
@@ -59,24 +59,16 @@ def key_files(folder: str, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 def read_spare(folder: str, kind: str) -> dict[str, str]:
     try:
-        with open(f"{folder}/{spare(kind)}", "rb") as file:
-            values: dict[str, str] = orjson.loads(file.read())
+        values: dict[str, str] = orjson.loads(read_text(f"{folder}/{spare(kind)}"))
     except (FileNotFoundError, orjson.JSONDecodeError):
         return {}
     return values
 
 
 def read_text(path: str) -> str:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        content = os.read(fd, 65536)
-        while len(content) % 65536 == 0 and (more := os.read(fd, 65536)):
-            content += more
-    finally:
-        os.close(fd)
-    return content.decode("utf-8", "replace")
+    return read_bytes(path).decode("utf-8", "replace")
 
 
 def _is_text(name: str) -> bool:
     """False for names whose bytes are no UTF-8: no key of ours, and nothing that JSON could carry."""
-    return not any("\udc80" <= char <= "\udcff" for char in name)
+    return name.isascii() or not any("\udc80" <= char <= "\udcff" for char in name)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from tracklane_server.store.file.layout import runs_in
+from tracklane_server.store.file.layout import is_run_id
 from tracklane_server.store.file.signature import UNSURE, signature
 
 # What a search may spend on looking when there is no hurry, and how often it looks otherwise [s].
@@ -74,7 +74,7 @@ class Watch:
         run_ids = set(self._known.get(experiment_id, ()))
         place = self._places.get(experiment_id)
         if place is not None:
-            run_ids.update(_list(place.folder))
+            run_ids.update(filter(is_run_id, _names_in(place.folder)))
         return {f"{experiment_id}/{run_id}" for run_id in run_ids}
 
     def folder(self, name: str) -> str | None:
@@ -114,9 +114,11 @@ class Watch:
         if place and stays and place.mtime_ns == mtime_ns and mtime_ns < place.listed_ns - _CLOCK_TICK:
             return set()
         self._places[experiment_id] = _Place(folder, mtime_ns, time.time_ns())
-        listed = set(_list(folder))
-        known = self._known.setdefault(experiment_id, {})
-        changed = listed ^ known.keys() if stays or place is None else listed | known.keys()
+        known = self._known.setdefault(experiment_id, {}).keys()
+        listed = _names_in(folder)
+        changed = known - listed | set(filter(is_run_id, listed - known))
+        if place and not stays:
+            changed |= known
         return {f"{experiment_id}/{run_id}" for run_id in changed}
 
     def _look_at_lively(self) -> set[str]:
@@ -160,8 +162,8 @@ class Watch:
             return True
 
 
-def _list(experiment_folder: str) -> list[str]:
+def _names_in(folder: str) -> set[str]:
     try:
-        return runs_in(experiment_folder)
+        return set(os.listdir(folder))
     except FileNotFoundError:
-        return []
+        return set()
