@@ -24,7 +24,9 @@ WILD = st.lists(
 )
 BOUND = st.none() | st.integers(-6, 30) | st.integers(-(2**63), 2**63 - 1)
 RELAXED = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60
+    suppress_health_check=[HealthCheck.differing_executors, HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+    max_examples=60,
 )
 
 

@@ -199,7 +199,14 @@ class LoggingContract:
         assert store.get_run(run).metrics == (points[-1],)
         assert store.sample_metric_history(run, "m", 10) == points
 
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+    @settings(
+        suppress_health_check=[
+            HealthCheck.differing_executors,
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.too_slow,
+        ],
+        deadline=None,
+    )
     @given(batches=st.lists(POINTS, min_size=1, max_size=3))
     def test_aggregates_do_not_depend_on_the_order_of_writing(
         self, store: TrackingStore, batches: list[list[tuple[str, float, int, int]]]
