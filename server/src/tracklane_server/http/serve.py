@@ -42,17 +42,26 @@ class Options:
 
 def serve(options: Options) -> None:
     """Serve until told to stop; requests in flight are finished first."""
-    os.environ[_OPTIONS_VARIABLE] = json.dumps(asdict(options))
-    # Opened here as well, so that an unusable store is told on the terminal before anything listens.
-    open_backend(options).store.close()
+    # Opened before anything listens, so that an unusable store is told on the terminal.
+    backend = open_backend(options)
     # uvicorn raises the signal again once all is finished; being asked to stop is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        if options.workers == 1:
+            _run(make_app(backend, options.static_prefix), options)
+        else:
+            os.environ[_OPTIONS_VARIABLE] = json.dumps(asdict(options))
+            backend.store.close()
+            _run("tracklane_server.http.serve:app_from_environment", options, factory=True, workers=options.workers)
+    finally:
+        backend.store.close()
+
+
+def _run(app: Any, options: Options, **more: Any) -> None:
     uvicorn.run(
-        "tracklane_server.http.serve:app_from_environment",
-        factory=True,
+        app,
         host=options.host,
         port=options.port,
-        workers=options.workers,
         http=UpgradeSafeProtocol,
         ws="none",
         lifespan="off",
@@ -61,6 +70,7 @@ def serve(options: Options) -> None:
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
         backlog=2048,
+        **more,
     )
 
 
