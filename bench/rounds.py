@@ -109,6 +109,8 @@ class Bench:
             work = workload.prepare(stage, count)
             total.add(measured(stage.server.pid, work))
             total.failures += stage.client.failures
+            if workload.grows:
+                count *= 2
         return total
 
     def _start(self, key: str) -> Sample:

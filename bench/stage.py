@@ -43,6 +43,7 @@ class Stage:
     seeded: str = ""
     seeded_runs: list[str] = field(default_factory=list)
     history_run: str = ""
+    _folders: int = 0
 
     @classmethod
     def open(cls, system: System, sizes: Sizes) -> "Stage":
@@ -73,6 +74,11 @@ class Stage:
         """A run in an experiment that no search looks at."""
         self.scratch = self.scratch or self._experiment("scratch")
         return self._run({"experiment_id": self.scratch, "start_time": FIRST_START_TIME})
+
+    def new_folder(self) -> str:
+        """A folder for artifacts that nothing was put in yet."""
+        self._folders += 1
+        return f"folder-{self._folders}"
 
     def prepare(self, needs: str) -> None:
         """Make what a workload of these needs reads, unless it is there."""

@@ -39,6 +39,7 @@ class Workload:
     systems: tuple[str, ...] = SERVERS
     needs: str = ""
     warm_up: int = 1
+    grows: bool = True  # do more and more at a time while the measurement goes on
     check: Callable[[Stage], None] | None = None
 
 
@@ -135,10 +136,11 @@ def get_history_sampled(stage: Stage, count: int) -> Work:
 
 @dataclass(frozen=True)
 class Search:
-    """`runs/search` for the first 100 runs that `matches` is true of, by their seeds."""
+    """`runs/search` for 100 runs: of those that `matches` is true of, by their seeds, the highest in `rank`."""
 
     request: dict[str, Any]
     matches: Callable[[Seed], bool] = lambda seed: True
+    rank: Callable[[Seed], float] = lambda seed: seed.start_time
 
     def prepare(self, stage: Stage, count: int) -> Work:
         asked = {"experiment_ids": [stage.seeded], "max_results": FOUND, **self.request}
@@ -151,12 +153,13 @@ class Search:
         return work
 
     def check(self, stage: Stage) -> None:
-        """Raise unless the system finds as many runs as there are: a wrong answer must not count as a fast one."""
+        """Raise unless the system finds the right runs in their order: a wrong answer must not count as a fast one."""
         asked = {"experiment_ids": [stage.seeded], "max_results": FOUND, **self.request}
-        found = len(stage.client.post("runs/search", asked).json().get("runs", []))
-        matching = sum(self.matches(seed(number)) for number in range(len(stage.seeded_runs)))
-        if found != min(FOUND, matching):
-            raise RuntimeError(f"{found} runs found of the {min(FOUND, matching)} that match")
+        found = [run["info"]["run_id"] for run in stage.client.post("runs/search", asked).json().get("runs", [])]
+        matching = [values for values in map(seed, range(len(stage.seeded_runs))) if self.matches(values)]
+        first = sorted(matching, key=self.rank, reverse=True)[:FOUND]
+        if found != [stage.seeded_runs[values.number] for values in first]:
+            raise RuntimeError(f"the {len(found)} runs found are not the {len(first)} expected")
 
 
 def search_all(stage: Stage, count: int) -> Work:
@@ -231,20 +234,25 @@ def download_large(stage: Stage, count: int) -> Work:
 
 
 def upload_small(stage: Stage, count: int) -> Work:
+    return _upload_small(stage, stage.new_folder(), count)
+
+
+def download_small(stage: Stage, count: int) -> Work:
+    folder = stage.new_folder()
+    _upload_small(stage, folder, count)()
+
     def work() -> float:
         for number in range(count):
-            stage.client.call("PUT", f"{ARTIFACTS}small/{number}.bin", bytes(SMALL_FILE_BYTES))
+            stage.client.download(f"{folder}/{number}.bin")
         return count
 
     return work
 
 
-def download_small(stage: Stage, count: int) -> Work:
-    upload_small(stage, count)()
-
+def _upload_small(stage: Stage, folder: str, count: int) -> Work:
     def work() -> float:
         for number in range(count):
-            stage.client.download(f"small/{number}.bin")
+            stage.client.call("PUT", f"{ARTIFACTS}{folder}/{number}.bin", bytes(SMALL_FILE_BYTES))
         return count
 
     return work
@@ -258,6 +266,7 @@ _NEWEST = Search({})
 _BEST = Search(
     {"filter": "metrics.accuracy > 0.5", "order_by": ["metrics.accuracy DESC"]},
     lambda seed: seed.metrics["accuracy"] > 0.5,
+    lambda seed: seed.metrics["accuracy"],
 )
 _TWO_PARAMS = Search(
     {"filter": "params.optimizer = 'adam' and params.depth = '6'"},
@@ -269,15 +278,15 @@ _LARGE = ("tracklane", "fasttrackml")
 
 # In the order of measuring: artifacts first, while memory is low; searches last, as their seeds take long.
 WORKLOADS = (
-    Workload("artifact-up", upload_large, lambda sizes: sizes.megabytes, warm_up=4),
-    Workload("artifact-down", download_large, lambda sizes: sizes.megabytes, warm_up=4),
+    Workload("artifact-up", upload_large, lambda sizes: sizes.megabytes, warm_up=4, grows=False),
+    Workload("artifact-down", download_large, lambda sizes: sizes.megabytes, warm_up=4, grows=False),
     Workload("small-up", upload_small, lambda sizes: sizes.small_files, warm_up=10),
     Workload("small-down", download_small, lambda sizes: sizes.small_files, warm_up=10),
     Workload("log-metric", log_metric, _times(50), EVERY_STORE + _SHIPPED, warm_up=20),
     Workload("log-metrics", log_metrics, _times(2), EVERY_STORE),
     Workload("log-params", log_params, _times(4)),
     Workload("create-run", create_run, _times(25), EVERY_STORE, warm_up=10),
-    Workload("clients", concurrent_clients, lambda sizes: sizes.batches, SERVERS + _SHIPPED),
+    Workload("clients", concurrent_clients, lambda sizes: sizes.batches, SERVERS + _SHIPPED, grows=False),
     Workload("history", get_history, _times(1), needs="points"),
     Workload("bulk-interval", get_history_sampled, _times(2), needs="points"),
     Workload("get-run", get_run, _times(25), needs="runs", warm_up=10),
@@ -285,7 +294,7 @@ WORKLOADS = (
     Workload("search-best", _BEST.prepare, _times(1), EVERY_STORE, needs="runs", check=_BEST.check),
     Workload("search-params", _TWO_PARAMS.prepare, _times(2), needs="runs", check=_TWO_PARAMS.check),
     Workload("search-tag", _TAG_LIKE.prepare, _times(2), needs="runs", check=_TAG_LIKE.check),
-    Workload("search-all", search_all, _pages, needs="runs"),
+    Workload("search-all", search_all, _pages, needs="runs", grows=False),
     Workload("large-newest", _NEWEST.prepare, _times(1), _LARGE, needs="more runs", check=_NEWEST.check),
     Workload("large-best", _BEST.prepare, _times(1), _LARGE, needs="more runs", check=_BEST.check),
 )
