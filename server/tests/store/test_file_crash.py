@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from store_contract.make import (
     ALL_STAGES,
+    NEWEST_EXPERIMENTS,
     NOW,
     found,
     history,
@@ -186,7 +187,8 @@ def test_a_reader_finishes_what_a_dead_writer_began(store: TrackingStore, root: 
     run = new_run(store)
     folder = root / "0" / run
     commit_until_dead(
-        folder, Change([Append("metrics/m", 0, "1 1.0 1\n2 2.0 2\n")], [Content("tags/t", "1"), Content("params/p", "2")])
+        folder,
+        Change([Append("metrics/m", 0, "1 1.0 1\n2 2.0 2\n")], [Content("tags/t", "1"), Content("params/p", "2")]),
     )
     got = store.get_run(run)
     assert (got.tags["t"], got.params, [it.value for it in got.metrics]) == ("1", {"p": "2"}, [2.0])
@@ -285,28 +287,35 @@ def test_a_full_disk_refuses_and_stays_readable(tmp_path: Path) -> None:
     if subprocess.run([tool, "-t", "tmpfs", "-o", "size=400k", "none", str(mount)], check=False).returncode:
         pytest.skip("this container may not mount a small disk")
     try:
-        fill_disk(FileStore.open(str(mount / "mlruns")))
+        fill_disk(FileStore.open(str(mount / "mlruns")), mount / "ballast")
     finally:
         subprocess.run(["umount", str(mount)], check=True)
 
 
-def fill_disk(store: FileStore) -> None:
-    run, number = new_run(store), 0
-    try:
-        while number < 100:
+def fill_disk(store: FileStore, ballast: Path) -> None:
+    """Let the room run out at every point of a batch in turn."""
+    run, number, refused = new_run(store), 0, 0
+    for free in range(0, 100_000, 4096):
+        disk = os.statvfs(ballast.parent)
+        ballast.write_bytes(b"x" * max(0, disk.f_bavail * disk.f_frsize - free))
+        try:
             store.log_batch(run, big_batch(number))
             number += 1
-    except StorageFull:
-        pass
-    assert 0 < number < 100
-    got = store.get_run(run)
-    assert (len(got.params), got.tags["t"]) == (number, str(number - 1))
-    assert all(len(history(store, run, f"m{i}")) == 300 * number for i in range(3))
-    assert [it.info.run_id for it in store.search_runs(["0"], search()).items] == [run]
-    with pytest.raises(StorageFull):
-        for index in range(500):
-            new_experiment(store, f"another {index}")
-    assert set(found(store)) == {run}
+        except StorageFull:
+            refused += 1
+        got = store.get_run(run)
+        assert (len(got.params), got.tags.get("t")) == (number, str(number - 1) if number else None)
+        assert all(len(history(store, run, f"m{i}")) == 300 * number for i in range(3))
+        if free == 0:
+            assert [it.info.run_id for it in store.search_runs(["0"], search()).items] == [run]
+            for make in (lambda: new_experiment(store, "another"), lambda: new_run(store)):
+                with pytest.raises(StorageFull):
+                    make()
+        ballast.unlink()
+    assert refused > 5
+    assert number > 3
+    assert found(store) == [run]
+    assert [it.name for it in store.search_experiments(search(order=NEWEST_EXPERIMENTS)).items] == ["Default"]
     store.close()
 
 

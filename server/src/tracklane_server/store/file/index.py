@@ -19,6 +19,8 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from tracklane_server.contract.entities import DatasetSummary, Run
 from tracklane_server.contract.errors import (
     InvalidParameterValue,
@@ -119,7 +121,7 @@ class RunIndex:
     def _open(self) -> None:
         try:
             self._store = SqlStore.open(f"sqlite:///{self._path}", lambda experiment_id: "")
-        except InvalidParameterValue as fault:
+        except (InvalidParameterValue, SQLAlchemyError) as fault:
             raise Unusable(str(fault)) from fault
         self._mirror = Mirror.make_ready(self._path)
         self._inode = _inode(self._path)
