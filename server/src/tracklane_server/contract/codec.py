@@ -17,6 +17,7 @@ from tracklane_server.contract.entities import (
     Run,
     RunInfo,
 )
+from tracklane_server.contract.errors import no_model
 from tracklane_server.contract.spec import OPERATIONS, Schema
 
 Json = dict[str, Any]
@@ -80,6 +81,9 @@ def _defaults(schema: Schema) -> Json:
 
 
 def _decode_metrics(points: list[Json]) -> tuple[Metric, ...]:
+    for point in points:
+        if point.get("model_id"):
+            raise no_model(point["model_id"])
     return tuple(
         Metric(
             point["key"],

@@ -64,3 +64,8 @@ class StorageFull(TrackingError):
 
 class InternalError(TrackingError):
     code = "INTERNAL_ERROR"
+
+
+def no_model(model_id: str) -> ResourceDoesNotExist:
+    """This server keeps no logged models, so there is none of any id."""
+    return ResourceDoesNotExist(f"No logged model with id '{model_id}' exists")

@@ -86,7 +86,8 @@ def _enum(schema: Schema, value: Any) -> Any:
 
 
 def _integer(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
+    # From 2**63 on a float may be another integer that was rounded on the way.
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2.0**63:
         return int(value)
     if isinstance(value, str) and (match := _INTEGER.fullmatch(value)):
         return int(match[1]) * 10 ** int(match[2] or 0)

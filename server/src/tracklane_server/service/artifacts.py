@@ -7,7 +7,7 @@ from tracklane_server.artifacts import ArtifactFile, ArtifactStore, ArtifactUplo
 from tracklane_server.artifacts.locations import proxied_path, resolve
 from tracklane_server.artifacts.path import ArtifactPath
 from tracklane_server.contract.entities import FileInfo
-from tracklane_server.contract.errors import InvalidParameterValue, NotImplementedByStore, ResourceDoesNotExist
+from tracklane_server.contract.errors import InvalidParameterValue, NotImplementedByStore, no_model
 from tracklane_server.service.backend import Backend, Handlers, Reply
 from tracklane_server.store.rules import require_active_run
 
@@ -63,10 +63,14 @@ def delete_proxy_artifact(backend: Backend, artifact_path: str) -> Reply:
     return {}
 
 
-def create_presigned_url(backend: Backend, path: str, run_id: str | None = None, **_: object) -> Reply:
+def create_presigned_url(
+    backend: Backend, path: str, run_id: str | None = None, model_id: str | None = None, **_: object
+) -> Reply:
     """Spec: createPresignedUploadUrl, createPresignedDownloadUrl"""
-    if run_id is None:
-        raise ResourceDoesNotExist("No logged model with this id exists; give run_id")
+    if run_id is None and model_id:
+        raise no_model(model_id)
+    if run_id is None or model_id:
+        raise InvalidParameterValue("Invalid request: give exactly one of run_id and model_id")
     ArtifactPath.parse(path)
     if proxied_path(backend.store.get_run_info(run_id).artifact_uri) is not None:
         raise InvalidParameterValue(f"Artifacts of run '{run_id}' are proxied by this server and have no presigned URL")

@@ -3,7 +3,7 @@
 import json
 
 from tracklane_server.artifacts.locations import run_artifact_uri
-from tracklane_server.contract import LIMITS
+from tracklane_server.contract import LIMITS, OPERATIONS
 from tracklane_server.contract.entities import (
     ACTIVE,
     DELETED,
@@ -16,7 +16,7 @@ from tracklane_server.contract.entities import (
     RunBatch,
     RunInfo,
 )
-from tracklane_server.contract.errors import InvalidParameterValue, ResourceDoesNotExist
+from tracklane_server.contract.errors import InvalidParameterValue, no_model
 from tracklane_server.search.grammar import parse_run_filter, parse_run_order
 from tracklane_server.service.backend import Backend, Handlers, Reply
 from tracklane_server.service.distinct import distinct
@@ -28,6 +28,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 LOG_MODEL_TAG = "mlflow.log-model.history"
 MODEL_FIELDS = ("artifact_path", "flavors", "utc_time_created", "run_id")
+MOST_NAME_CHARACTERS: int = OPERATIONS["updateRun"].request["properties"]["run_name"]["maxLength"]
 
 
 def create_run(
@@ -40,6 +41,7 @@ def create_run(
 ) -> Reply:
     """Spec: createRun"""
     run_id = backend.new_id()
+    _require_short_name(tags)
     given = distinct(tags)
     name = _agreed_name(run_name, given.get(RUN_NAME_TAG, "")) or random_run_name()
 
@@ -135,7 +137,8 @@ def log_metric(
     dataset_digest: str | None = None,
 ) -> Reply:
     """Spec: logMetric"""
-    _refuse_models([model_id] if model_id else [])
+    if model_id:
+        raise no_model(model_id)
     metric = Metric(key, float(value), timestamp, step, dataset_name, dataset_digest)
     backend.store.log_batch(run_id, RunBatch(metrics=(metric,)))
     return {}
@@ -149,6 +152,7 @@ def log_param(backend: Backend, run_id: str, key: str, value: str = "") -> Reply
 
 def set_tag(backend: Backend, run_id: str, key: str, value: str = "") -> Reply:
     """Spec: setTag"""
+    _require_short_name(((key, value),))
     backend.store.log_batch(run_id, RunBatch(tags=((key, value),)))
     return {}
 
@@ -178,6 +182,7 @@ def log_batch(
             f"Invalid batch: it holds {total} metrics, params and tags; at most {LIMITS['BATCH_TOTAL']} together"
         )
     distinct(params, "params")
+    _require_short_name(tags)
     backend.store.log_batch(run_id, RunBatch(metrics, params, tags))
     return {}
 
@@ -193,7 +198,7 @@ def log_model(backend: Backend, run_id: str, model_json: str) -> Reply:
     missing = [field for field in MODEL_FIELDS if field not in model]
     if missing:
         raise InvalidParameterValue(f"Invalid value for parameter 'model_json': it lacks {', '.join(missing)}")
-    backend.store.edit_tag(run_id, LOG_MODEL_TAG, lambda history: json.dumps([*json.loads(history or "[]"), model]))
+    backend.store.edit_tag(run_id, LOG_MODEL_TAG, lambda history: _appended(history or "[]", model))
     return {}
 
 
@@ -215,9 +220,30 @@ def log_outputs(backend: Backend, run_id: str, models: tuple[ModelOutput, ...]) 
     return {}
 
 
-def _refuse_models(model_ids: list[str]) -> None:
-    for model_id in model_ids:
-        raise ResourceDoesNotExist(f"No logged model with id '{model_id}' exists")
+def _require_short_name(tags: Pairs) -> None:
+    """Hold a run's name to its length when it comes as a tag, whose value may be longer."""
+    for key, value in tags:
+        if key == RUN_NAME_TAG and len(value) > MOST_NAME_CHARACTERS:
+            raise InvalidParameterValue(
+                f"Invalid value of tag {RUN_NAME_TAG}: a run's name has at most {MOST_NAME_CHARACTERS} characters, "
+                f"but this has {len(value)}"
+            )
+
+
+def _appended(history: str, model: dict[str, object]) -> str:
+    try:
+        models = json.loads(history)
+    except (ValueError, RecursionError):
+        models = None
+    if not isinstance(models, list):
+        raise InvalidParameterValue(f"The tag {LOG_MODEL_TAG} of this run is no JSON list; delete it first")
+    text = json.dumps([*models, model])
+    if len(text) > LIMITS["MODEL_HISTORY_CHARS"]:
+        raise InvalidParameterValue(
+            f"Invalid model_json: the tag {LOG_MODEL_TAG} would have {len(text)} characters, over its limit of "
+            f"{LIMITS['MODEL_HISTORY_CHARS']}"
+        )
+    return text
 
 
 HANDLERS: Handlers = {
