@@ -31,7 +31,7 @@ STORES: dict[str, Callable[[Path], str]] = {"sqlite": lambda folder: f"sqlite://
 
 RELAXED = settings(
     deadline=None,
-    max_examples=1200,
+    max_examples=100,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

@@ -33,6 +33,9 @@ NEWEST_EXPERIMENTS = (
 )
 
 
+CONTEXT_TAGS = {"mlflow.data.context": "train"}
+
+
 def locate(experiment_id: str) -> str:
     return f"mlflow-artifacts:/{experiment_id}"
 

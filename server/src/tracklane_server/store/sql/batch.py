@@ -1,7 +1,7 @@
 """Writing a batch to a run: points with what is known of their metrics, params, tags, inputs."""
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterable, Sequence
+from itertools import count, groupby
 from operator import itemgetter
 
 from sqlalchemy import bindparam, select
@@ -10,7 +10,7 @@ from tracklane_server.contract.entities import Metric, RunBatch
 from tracklane_server.store import rules
 from tracklane_server.store.sql import inputs, runs, sources
 from tracklane_server.store.sql.doubles import special_of, split_text
-from tracklane_server.store.sql.series import Series, extend, summarise
+from tracklane_server.store.sql.series import extend, summarise
 from tracklane_server.store.sql.statement import Connection, Listed, Row, Statement
 from tracklane_server.store.sql.tables import metrics, params, points
 from tracklane_server.store.sql.upsert import insert_or_keep, insert_or_replace
@@ -43,14 +43,15 @@ def log(connection: Connection, run_id: str, batch: RunBatch) -> None:
 
 
 def _log_params(connection: Connection, run: int, given: tuple[tuple[str, str], ...]) -> None:
-    known = dict(_KNOWN_PARAMS.rows(connection, dict(given), run=run))
+    known: dict[str, str] = dict(_KNOWN_PARAMS.rows(connection, dict.fromkeys(key for key, _ in given), run=run))
     fresh = rules.changed_params(known, given)
     connection.many(_INSERT_PARAM, [(run, key, value, *split_text(value)) for key, value in fresh])
 
 
 def _log_metrics(connection: Connection, run: int, given: Sequence[Metric]) -> None:
-    known = {row[1]: Series.of_row(row) for row in _KNOWN_SERIES.rows(connection, {it.key: 0 for it in given}, run=run)}
-    numbers = _numbers(connection, run, known, given)
+    wanted = dict.fromkeys(it.key for it in given)
+    known: dict[str, Row] = {row[1]: row for row in _KNOWN_SERIES.rows(connection, wanted, run=run)}
+    numbers = _numbers(connection, run, known, wanted)
     rows = _rows(run, numbers, given, sources.numbers(connection, given))
     rows.sort()
     if connection.many(_INSERT_POINT, rows) == 0:
@@ -59,21 +60,18 @@ def _log_metrics(connection: Connection, run: int, given: Sequence[Metric]) -> N
     changed = []
     for number, own in groupby(rows, key=itemgetter(1)):
         key = keys[number]
-        series = summarise(run, key, number, list(own))
-        changed.append((extend(known[key], series) if key in known else series).row())
+        series = summarise(key, list(own))
+        changed.append(extend(known[key], series) if key in known else series)
     connection.many(_SET_SERIES, changed)
 
 
-def _numbers(connection: Connection, run: int, known: dict[str, Series], given: Sequence[Metric]) -> dict[str, int]:
+def _numbers(connection: Connection, run: int, known: dict[str, Row], wanted: Iterable[str]) -> dict[str, int]:
     """The number of each key's series; new ones go on from the highest of the run."""
-    numbers = {key: series.number for key, series in known.items()}
-    highest = None
-    for point in given:
-        if point.key not in numbers:
-            if highest is None:
-                highest = next(iter(connection.row(_HIGHEST_SERIES, run=run) or (0,)))
-            highest += 1
-            numbers[point.key] = highest
+    numbers = {key: row[2] for key, row in known.items()}
+    fresh = [key for key in wanted if key not in known]
+    if fresh:
+        highest = connection.row(_HIGHEST_SERIES, run=run)
+        numbers.update(zip(fresh, count(highest[0] + 1 if highest else 1), strict=False))
     return numbers
 
 

@@ -41,7 +41,7 @@ class _Write(Generic[T]):
         """Sets result or error."""
         try:
             self.result = self.operation(connection)
-        except Exception as error:  # noqa: BLE001: it is raised again in the thread that it belongs to
+        except Exception as error:  # noqa: BLE001 - it is raised again in the thread that it belongs to
             self.error = error
 
     def outcome(self) -> T:
@@ -55,6 +55,12 @@ class Database:
 
     def __init__(self, driver: SqliteDriver) -> None:
         self.driver = driver
+        self._readers: deque[Connection]
+        self._writer: Connection | None
+        self._mutex: threading.Lock
+        self._queue: deque[_Write[Any]]
+        self._busy: bool
+        self._closed: bool
         self._begin_anew()
         self_or_none = weakref.WeakMethod(self._after_fork)
         os.register_at_fork(after_in_child=lambda: (self_or_none() or _nothing)())
@@ -141,7 +147,7 @@ class Database:
             group = [first, *(self._queue.popleft() for _ in range(min(len(self._queue), _GROUP - 1)))]
         try:
             self._commit(group)
-        except BaseException as error:  # noqa: BLE001: each thread raises its own
+        except BaseException as error:  # noqa: BLE001 - each thread raises its own
             for write in group:
                 write.error = error if write is first or isinstance(error, Exception) else _interrupted()
         finally:
@@ -192,15 +198,15 @@ class Database:
         try:
             if connection.raw.in_transaction:
                 connection.execute("ROLLBACK")
-        except Exception:  # noqa: BLE001: the error that led here is the one to report
+        except Exception:  # noqa: BLE001 - the error that led here is the one to report
             self._writer = None
             connection.raw.close()
 
     def _begin_anew(self) -> None:
-        self._readers: deque[Connection] = deque()
-        self._writer: Connection | None = None
+        self._readers = deque()
+        self._writer = None
         self._mutex = threading.Lock()
-        self._queue: deque[_Write[Any]] = deque()
+        self._queue = deque()
         self._busy = self._closed = False
 
     def _after_fork(self) -> None:

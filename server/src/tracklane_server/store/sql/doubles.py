@@ -134,4 +134,4 @@ def _exact(operator: Operator, literal: Any) -> tuple[Operator, float]:
 
 
 def _is_int64(literal: Any) -> bool:
-    return INT64_MIN <= literal <= INT64_MAX and literal == math.floor(literal)
+    return bool(INT64_MIN <= literal <= INT64_MAX and literal == math.floor(literal))

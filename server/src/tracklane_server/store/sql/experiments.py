@@ -1,6 +1,7 @@
 """Experiments and their tags, within a transaction that the caller holds."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, literal, select, update
 
@@ -19,7 +20,7 @@ _FIELDS = (
 )
 COLUMNS = (experiments.c.id, *_FIELDS)
 
-_GIVEN = {field: bindparam(f"new_{field.name}") for field in _FIELDS}
+_GIVEN: dict[Any, Any] = {field: bindparam(f"new_{field.name}") for field in _FIELDS}
 _BY_ID = Statement(select(*COLUMNS).where(experiments.c.id == bindparam("id")))
 _BY_NAME = Statement(select(*COLUMNS).where(experiments.c.name == bindparam("name")))
 _INSERT = Statement(insert(experiments).values(_GIVEN))
@@ -76,7 +77,7 @@ def numbers_of(experiment_ids: Iterable[str]) -> list[int]:
 
 def with_tags(connection: Connection, rows: Iterable[Row]) -> list[Experiment]:
     """Entities for rows that begin with `COLUMNS`, in their order."""
-    found = {row[0]: Experiment(str(row[0]), *row[1:6], {}) for row in rows}
+    found = {row[0]: Experiment(*(str(row[0]), *row[1:6], {})) for row in rows}
     for number, key, value in _TAGS.rows(connection, found):
         found[number].tags[key] = value
     return list(found.values())

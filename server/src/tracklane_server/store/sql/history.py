@@ -6,13 +6,13 @@ Points are clustered by step. While a series is `in_step` that is the order of t
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select, tuple_
+from sqlalchemy import bindparam, case, func, literal, select, tuple_
 
 from tracklane_server.contract.entities import Metric
 from tracklane_server.contract.errors import InvalidParameterValue
 from tracklane_server.store import Cursor, Page, sampling
 from tracklane_server.store.sql import runs, sources
-from tracklane_server.store.sql.doubles import INT64_MAX, INT64_MIN, NAN, join
+from tracklane_server.store.sql.doubles import FINITE, INT64_MAX, INT64_MIN, NAN, NEGATIVE, POSITIVE, join, split
 from tracklane_server.store.sql.statement import Connection, Row, Statement
 from tracklane_server.store.sql.tables import metrics, points
 
@@ -21,40 +21,55 @@ _BY_TIME = (points.c.timestamp, points.c.step, points.c.special, points.c.value)
 _COLUMNS = (*_BY_STEP, points.c.source)
 _EVERYTHING = -1  # as a LIMIT
 
-_own: Select[Any] = select(*_COLUMNS).where(points.c.run_id == bindparam("run"), points.c.series == bindparam("series"))
-_SERIES = Statement(
-    select(metrics.c.series, metrics.c.in_step).where(
-        metrics.c.run_id == bindparam("run"), metrics.c.key == bindparam("of_key")
-    )
-)
+# A page of so many points that only what differs is read; `plain` series have nothing else.
+_PLAIN = (points.c.value, points.c.timestamp, points.c.step)
+_OF_SERIES = (points.c.run_id == bindparam("run"), points.c.series == bindparam("series"))
+_FROM, _TO = points.c.step >= bindparam("first_step"), points.c.step <= bindparam("last_step")
+
+_SERIES = Statement(select(metrics).where(metrics.c.run_id == bindparam("run"), metrics.c.key == bindparam("of_key")))
 
 
-def _page(order: Sequence[Any], *condition: Any) -> Statement:
-    return Statement(_own.where(*condition).order_by(*order).limit(bindparam("most")))
+def _points(columns: Sequence[Any], order: Sequence[Any], *condition: Any) -> Statement:
+    return Statement(select(*columns).where(*_OF_SERIES, *condition).order_by(*order).limit(bindparam("most")))
 
 
 def _after(order: Sequence[Any]) -> Any:
     return tuple_(*order) > tuple_(*(bindparam(f"after_{column.name}", type_=column.type) for column in order))
 
 
-_FIRST_PAGE = {1: _page(_BY_STEP), 0: _page(_BY_TIME)}
-_NEXT_PAGE = {1: _page(_BY_STEP, _after(_BY_STEP)), 0: _page(_BY_TIME, _after(_BY_TIME))}
+# By (plain, in_step).
+_FIRST_PAGE, _NEXT_PAGE = (
+    {
+        (plain, in_step): _points(columns, order, *([_after(order)] if is_next else []))
+        for plain, columns in ((0, _COLUMNS), (1, _PLAIN))
+        for in_step, order in ((0, _BY_TIME), (1, _BY_STEP))
+    }
+    for is_next in (False, True)
+)
 
-_from, _to = points.c.step >= bindparam("first_step"), points.c.step <= bindparam("last_step")
-_STEPS = _page(_BY_STEP, _from, _to)
-_LAST = _page([column.desc() for column in _BY_STEP], _from, _to)
-_LOWEST = _page((points.c.special, points.c.value, *_BY_STEP), _from, _to, points.c.special != NAN)
-_HIGHEST = _page((points.c.special.desc(), points.c.value.desc(), *_BY_STEP), _from, _to, points.c.special != NAN)
-_low, _high = (
-    [getattr(metrics.c, f"{which}_{field}") for field in ("step", "timestamp", "special", "value")]
-    for which in ("min", "max")
+_STEPS = _points(_COLUMNS, _BY_STEP, _FROM, _TO)
+_LAST = _points(_COLUMNS, [column.desc() for column in _BY_STEP], _FROM, _TO)
+_IN_RANGE = (*_OF_SERIES, _FROM, _TO)
+_finite = case((points.c.special == FINITE, points.c.value))
+# The lowest and highest special and number, by `plain`.
+_RANGE = {
+    0: Statement(
+        select(func.min(points.c.special), func.max(points.c.special), func.min(_finite), func.max(_finite)).where(
+            *_IN_RANGE, points.c.special != NAN
+        )
+    ),
+    1: Statement(
+        select(literal(FINITE), literal(FINITE), func.min(points.c.value), func.max(points.c.value)).where(*_IN_RANGE)
+    ),
+}
+_EARLIEST = _points(
+    _COLUMNS,
+    _BY_STEP,
+    _FROM,
+    _TO,
+    points.c.special == bindparam("of_special"),
+    points.c.value == bindparam("of_value"),
 )
-_EXTREMES = Statement(
-    select(*_low, *_high, metrics.c.first_step, metrics.c.latest_step).where(
-        metrics.c.run_id == bindparam("run"), metrics.c.key == bindparam("of_key")
-    )
-)
-_ONE = Statement(_own.where(*(column == bindparam(f"at_{column.name}") for column in _BY_STEP)))
 
 
 def page(connection: Connection, run_id: str, key: str, max_results: int | None, after: Cursor | None) -> Page[Metric]:
@@ -62,18 +77,19 @@ def page(connection: Connection, run_id: str, key: str, max_results: int | None,
     found = connection.row(_SERIES, run=run, of_key=key)
     if found is None:
         return Page([])
-    series, in_step = found
+    series, in_step, plain = found[2:5]
+    statements, bounds = (_FIRST_PAGE, {}) if after is None else (_NEXT_PAGE, _bounds(after))
     most = _EVERYTHING if max_results is None else max_results + 1
-    if after is None:
-        rows = connection.rows(_FIRST_PAGE[in_step], run=run, series=series, most=most)
-    else:
-        rows = connection.rows(_NEXT_PAGE[in_step], run=run, series=series, most=most, **_bounds(after))
-    following = None
-    if max_results is not None and len(rows) > max_results:
+    rows = connection.rows(statements[plain, in_step], run=run, series=series, most=most, **bounds)
+    is_whole = max_results is None or len(rows) <= max_results
+    if not is_whole:
         del rows[max_results:]
-        step, timestamp, special, value, _ = rows[-1]
-        following = (timestamp, step, special, value)
-    return Page(_metrics(connection, key, rows), following)
+    points = _plain_metrics(key, rows) if plain else _metrics(connection, key, rows)
+    return Page(points, None if is_whole else _cursor(points[-1]))
+
+
+def _cursor(point: Metric) -> Cursor:
+    return (point.timestamp, point.step, *split(point.value))
 
 
 def _bounds(cursor: Cursor) -> dict[str, Any]:
@@ -96,33 +112,46 @@ def sample(
         return []
     scope = {
         "run": run,
-        "series": found[0],
+        "series": found[2],
         "first_step": INT64_MIN if first_step is None else first_step,
         "last_step": INT64_MAX if last_step is None else last_step,
     }
     rows = connection.rows(_STEPS, **scope, most=max_points + 1)
     if len(rows) > max_points:
         last = connection.rows(_LAST, **scope, most=1)[0]
-        musts = [last, rows[0], *_extremes(connection, key, scope)][:max_points]
+        musts = [last, rows[0], *_extremes(connection, found, scope)][:max_points]
         chosen = {*musts, *_of_buckets(connection, scope, rows, last, max_points - sampling.KEPT_EXTREMES)}
         rows = sorted(chosen)
     return _metrics(connection, key, rows)
 
 
-def _extremes(connection: Connection, key: str, scope: dict[str, int]) -> list[Row]:
-    """The lowest and the highest number; none when there are only NaN. Known without a search for the whole range."""
-    low_and_high = connection.row(_EXTREMES, run=scope["run"], of_key=key)
-    assert low_and_high is not None
-    *extremes, first, last = low_and_high
-    if scope["first_step"] > first or scope["last_step"] < last:
-        return connection.rows(_LOWEST, **scope, most=1) + connection.rows(_HIGHEST, **scope, most=1)
-    if extremes[2] == NAN:
-        return []
-    places = [
-        dict(zip(("at_step", "at_timestamp", "at_special", "at_value"), it, strict=True))
-        for it in (extremes[:4], extremes[4:])
+def _extremes(connection: Connection, series: Row, scope: dict[str, int]) -> list[Row]:
+    """The lowest and the highest number in the scope, of equal ones the first; none where there is only NaN."""
+    is_whole = scope["first_step"] <= series[10] and scope["last_step"] >= series[5]
+    if is_whole:
+        low, high = series[14:18], series[18:22]
+        steps = [{"first_step": extreme[2], "last_step": extreme[2]} for extreme in (low, high)]
+    else:
+        low, high = _range(connection, series[4], scope)
+        steps = [{}, {}]
+    return [
+        row
+        for extreme, step in zip((low, high), steps, strict=True)
+        for row in connection.rows(_EARLIEST, **{**scope, **step}, of_special=extreme[0], of_value=extreme[1], most=1)
+        if extreme[0] != NAN
     ]
-    return [row for at in places for row in connection.rows(_ONE, run=scope["run"], series=scope["series"], **at)]
+
+
+def _range(connection: Connection, plain: int, scope: dict[str, int]) -> tuple[Row, Row]:
+    """The lowest and the highest number in the scope as (special, value)."""
+    row = connection.row(_RANGE[plain], **scope)
+    if row is None or row[0] is None:
+        return (NAN, 0.0), (NAN, 0.0)
+    lowest, highest, low, high = row
+    return (
+        (FINITE, low) if lowest != NEGATIVE and low is not None else (lowest, 0.0),
+        (FINITE, high) if highest != POSITIVE and high is not None else (highest, 0.0),
+    )
 
 
 def _of_buckets(connection: Connection, scope: dict[str, int], known: list[Row], last: Row, count: int) -> list[Row]:
@@ -142,11 +171,13 @@ def _of_buckets(connection: Connection, scope: dict[str, int], known: list[Row],
     return chosen
 
 
-def _metrics(connection: Connection, key: str, rows: list[Row]) -> list[Metric]:
-    """Rows as points; written out plainly because a history may have 100,000 of them."""
+def _plain_metrics(key: str, rows: list[Row]) -> list[Metric]:
+    """Points of `_PLAIN` columns; it passes over Metric's own constructor because there may be 100,000 of them."""
     make = tuple.__new__
-    if not any([row[2] or row[4] for row in rows]):
-        return [make(Metric, (key, value, timestamp, step, None, None)) for step, timestamp, _, value, _ in rows]
+    return [make(Metric, (key, value, timestamp, step, None, None)) for value, timestamp, step in rows]
+
+
+def _metrics(connection: Connection, key: str, rows: list[Row]) -> list[Metric]:
     named = sources.named(connection, {row[4] for row in rows})
     return [
         Metric(key, join(special, value), timestamp, step, *named[source])

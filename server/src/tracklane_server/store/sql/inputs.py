@@ -108,7 +108,8 @@ def datasets_of(connection: Connection, of_runs: Sequence[int]) -> dict[int, lis
     found: dict[int, list[DatasetInput]] = {}
     tags_of: dict[tuple[int, int], dict[str, str]] = {}
     for run, number, *fields in _INPUTS.rows(connection, of_runs):
-        tags_of[run, number] = tags = {}
+        tags: dict[str, str] = {}
+        tags_of[run, number] = tags
         found.setdefault(run, []).append(DatasetInput(Dataset(*fields), tags))
     for run, number, key, value in _INPUT_TAGS.rows(connection, found):
         tags_of[run, number][key] = value

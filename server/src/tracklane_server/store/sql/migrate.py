@@ -1,4 +1,4 @@
-"""Bringing a database to the schema of this version, or back. Alembic is imported only when there is something to do."""
+"""Bringing a database to the schema of this version, or back; Alembic is imported only when something is to be done."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,14 +58,14 @@ def downgrade(driver: SqliteDriver, revision: str) -> None:
 
 def _is_head(driver: SqliteDriver) -> bool:
     """Whether the database has this schema; one of another program or a later version is refused."""
-    with _connected(driver) as connection:
+    with _connected(driver, driver.begin_read) as connection:
         return _version(connection, driver) == HEAD
 
 
 def _version(connection: SqlalchemyConnection, driver: SqliteDriver) -> str | None:
     """The stored revision; None for an empty database."""
     tables = set(inspect(connection).get_table_names())
-    if not tables:
+    if not tables - {VERSION_TABLE}:
         return None
     if VERSION_TABLE not in tables:
         whose = (
@@ -75,7 +75,7 @@ def _version(connection: SqlalchemyConnection, driver: SqliteDriver) -> str | No
             f"'{driver.path}' is {whose}, which this version cannot serve; it was left as it is. "
             "Name another file for the backend store"
         )
-    version = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608: a constant
+    version = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 - a constant
     if version not in {HEAD, *_earlier()}:
         raise InvalidParameterValue(
             f"The database '{driver.path}' has schema {version}, which is newer than this version of tracklane knows "
@@ -98,14 +98,14 @@ def _run(command: str, connection: SqlalchemyConnection, revision: str) -> None:
 
 
 @contextmanager
-def _connected(driver: SqliteDriver) -> Iterator[SqlalchemyConnection]:
+def _connected(driver: SqliteDriver, begin: str) -> Iterator[SqlalchemyConnection]:
     engine = create_engine("sqlite://", creator=lambda: driver.connect().raw, poolclass=NullPool)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(driver.begin_write))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     with engine.connect() as connection:
         yield connection
 
 
 @contextmanager
 def _transaction(driver: SqliteDriver) -> Iterator[SqlalchemyConnection]:
-    with _connected(driver) as connection, connection.begin():
+    with _connected(driver, driver.begin_write) as connection, connection.begin():
         yield connection

@@ -1,73 +1,46 @@
 """What is known of a metric without its history: its latest, first, lowest and highest point, kept up as points come.
 
-Pure computation on rows of the tables `points` and `metrics`. Within a row of `points`, (step, timestamp, special,
-value) sort as the history does by step, NaN above all.
+Pure computation on rows of the tables `points` and `metrics`, in their columns' order. That order is chosen so that
+slices of rows compare as they must: (step, timestamp, special, value) is the history's order by step, NaN above all,
+and (special, value, step, timestamp) that of size.
 """
 
-from typing import NamedTuple
-
-from tracklane_server.store.sql.doubles import NAN
+from tracklane_server.store.sql.doubles import FINITE, NAN
 from tracklane_server.store.sql.statement import Row
 
 
-class Point(NamedTuple):
-    """One point in the columns' order of the table `metrics`."""
-
-    special: int
-    value: float
-    step: int
-    timestamp: int
-
-
-class Series(NamedTuple):
-    """A row of `metrics`; see `row` and `of_row`."""
-
-    run: int
-    key: str
-    number: int
-    in_step: int
-    latest: Point
-    source: int
-    first: Point
-    low: Point
-    high: Point
-
-    @classmethod
-    def of_row(cls, row: Row) -> "Series":
-        return cls(*row[:4], Point(*row[4:8]), row[8], Point(*row[9:13]), Point(*row[13:17]), Point(*row[17:21]))
-
-    def row(self) -> Row:
-        return (*self[:4], *self.latest, self.source, *self.first, *self.low, *self.high)
-
-
-def summarise(run: int, key: str, number: int, rows: list[Row]) -> Series:
-    """The series of these rows of `points`, which ascend and are not empty."""
-    last = _latest(rows)
-    lowest, highest = _extremes(rows)
+def summarise(key: str, rows: list[Row]) -> Row:
+    """The row of `metrics` for these rows of `points` of one series, which ascend and are not empty."""
+    run, number, step, timestamp, special, value, source = rows[-1]
+    if len(rows) == 1:
+        plain = 1 if special == FINITE and source == 0 else 0
+        size = (special, value, step, timestamp)
+        at = (step, timestamp, special, value)
+        return (run, key, number, 1, plain, *at, source, *at, *size, *size)
     times = [row[3] for row in rows]
-    in_step = 1 if len(rows) == 1 or times == sorted(times) else 0
-    return Series(run, key, number, in_step, _point(last), last[6], _point(rows[0]), _point(lowest), _point(highest))
+    in_step = 1 if times == sorted(times) else 0
+    plain = 0 if any([row[4] or row[6] for row in rows]) else 1  # noqa: C419 - a list is faster
+    low, high = _extremes(rows, plain)
+    return (run, key, number, in_step, plain, *_latest(rows)[2:], *rows[0][2:6], *_size(low), *_size(high))
 
 
-def extend(old: Series, new: Series) -> Series:
-    """The series of the points of both."""
-    later = _recency(new.latest) > _recency(old.latest)
-    follows = new.first.step >= old.latest.step and new.first.timestamp >= old.latest.timestamp
-    return Series(
-        old.run,
-        old.key,
-        old.number,
-        1 if old.in_step and new.in_step and follows else 0,
-        new.latest if later else old.latest,
-        new.source if later else old.source,
-        min(old.first, new.first, key=_position),
-        min(old.low, new.low, key=_lowness),
-        max(old.high, new.high, key=_highness),
+def extend(old: Row, new: Row) -> Row:
+    """The row of `metrics` for the points of both, where `old` has been stored."""
+    run, key, number, in_step, plain, *_ = old
+    latest, first, low, high = old[5:10], old[10:14], old[14:18], old[18:22]
+    its_latest, its_first, its_low, its_high = new[5:10], new[10:14], new[14:18], new[18:22]
+    follows = its_first[0] >= latest[0] and its_first[1] >= latest[1]
+    return (
+        run,
+        key,
+        number,
+        1 if in_step and new[3] and follows else 0,
+        1 if plain and new[4] else 0,
+        *(its_latest if _is_later(its_latest, latest) else latest),
+        *(its_first if its_first < first else first),
+        *(its_low if its_low < low else low),
+        *(its_high if _is_higher(its_high, high) else high),
     )
-
-
-def _point(row: Row) -> Point:
-    return Point(row[4], row[5], row[2], row[3])
 
 
 def _latest(rows: list[Row]) -> Row:
@@ -82,32 +55,31 @@ def _latest(rows: list[Row]) -> Row:
     return last
 
 
-def _extremes(rows: list[Row]) -> tuple[Row, Row]:
+def _is_later(its: Row, stored: Row) -> bool:
+    if its[:2] == stored[:2] and NAN in (its[2], stored[2]):
+        return bool(its[2] < stored[2])
+    return its > stored
+
+
+def _is_higher(its: Row, stored: Row) -> bool:
+    """Larger, or as large and earlier; a number beats NaN."""
+    if its[:2] == stored[:2]:
+        return its < stored
+    return bool(stored[0] == NAN or (its[0] != NAN and its > stored))
+
+
+def _extremes(rows: list[Row], plain: int) -> tuple[Row, Row]:
     """The lowest and the highest number, of equal ones the first; NaN only where there is no number."""
-    if len(rows) == 1:
-        return rows[0], rows[0]
-    if not any(row[4] for row in rows):
+    if plain:
         values = [row[5] for row in rows]
         return rows[values.index(min(values))], rows[values.index(max(values))]
     numbers = [row for row in rows if row[4] != NAN] or rows[:1]
     return min(numbers, key=_magnitude), max(numbers, key=_magnitude)
 
 
-def _magnitude(row: Row) -> tuple[int, float]:
-    return row[4], row[5]
+def _magnitude(row: Row) -> Row:
+    return row[4:6]
 
 
-def _recency(point: Point) -> tuple[int, int, bool, int, float]:
-    return point.step, point.timestamp, point.special != NAN, point.special, point.value
-
-
-def _position(point: Point) -> tuple[int, int, int, float]:
-    return point.step, point.timestamp, point.special, point.value
-
-
-def _lowness(point: Point) -> tuple[int, float, int, int]:
-    return point.special, point.value, point.step, point.timestamp
-
-
-def _highness(point: Point) -> tuple[bool, int, float, int, int]:
-    return point.special != NAN, point.special, point.value, -point.step, -point.timestamp
+def _size(row: Row) -> Row:
+    return row[4:6] + row[2:4]

@@ -25,6 +25,14 @@ PATIENCE = 60.0
 
 _SYNCHRONOUS = ("off", "normal", "full", "extra")
 
+_PRAGMAS = (
+    "foreign_keys = ON",
+    "cache_size = -16000",  # [KiB], negated
+    "mmap_size = 268435456",
+    "temp_store = MEMORY",
+    "journal_size_limit = 67108864",
+)
+
 # The primary result codes (https://www.sqlite.org/rescode.html) of faults that lie outside this program.
 _FULL = 13
 _FAULTS = {
@@ -54,7 +62,7 @@ class SqliteDriver:
     def __init__(self, path: Path, synchronous: str) -> None:
         self.path = path
         self.dialect = SQLiteDialect_pysqlite(paramstyle="qmark")
-        self._synchronous = synchronous
+        self._pragmas = (f"synchronous = {synchronous}", *_PRAGMAS)
 
     @classmethod
     def of(cls, uri: str) -> "SqliteDriver":
@@ -81,16 +89,13 @@ class SqliteDriver:
         raw = sqlite3.connect(
             self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False, cached_statements=512
         )
-        for pragma in (
-            f"synchronous = {self._synchronous}",
-            "foreign_keys = ON",
-            "cache_size = -16000",
-            "mmap_size = 268435456",
-            "temp_store = MEMORY",
-            "journal_size_limit = 67108864",
-        ):
-            raw.execute(f"PRAGMA {pragma}")
-        raw.create_function("ilike", 2, _ilike, deterministic=True)
+        try:
+            for pragma in self._pragmas:
+                raw.execute(f"PRAGMA {pragma}")
+            raw.create_function("ilike", 2, _ilike, deterministic=True)
+        except BaseException:
+            raw.close()
+            raise
         return Connection(raw, self.dialect)
 
     def prepare(self) -> None:
@@ -129,9 +134,9 @@ class SqliteDriver:
         in_ascii = and_(characters == size, text.op("LIKE", is_comparison=True)(literal(folded)))
         return or_(in_ascii, and_(characters != size, func.ilike(text, literal(folded)) == literal(1)))
 
-    def fault(self, error: Exception) -> TrackingError | None:
+    def fault(self, error: BaseException) -> TrackingError | None:
         """What a driver's error means to a caller; None when it is no fault of the world but of ours."""
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        code = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) & 0xFF
         if code == _FULL:
             return StorageFull("There is no space left for the database; what was stored is still there to be read")
         if code in _FAULTS:

@@ -107,7 +107,7 @@ class Listed:
     def _statement(self, size: int) -> Statement:
         found = self._statements.get(size)
         if found is None:
-            binds = [bindparam(f"of_{i}") for i in range(size)]
+            binds: list[Any] = [bindparam(f"of_{i}") for i in range(size)]
             condition = self._column == binds[0] if size == 1 else self._column.in_(binds)
             found = self._statements[size] = Statement(self._query.where(condition))
         return found

@@ -4,6 +4,8 @@ Text is compared by its bytes. A double is two columns, `special` and `value`, b
 the infinities; see `doubles.py`. Rows that belong to a run are clustered by it, so that a run is read in one place.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -20,10 +22,17 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-METADATA = MetaData()
+METADATA = MetaData(
+    naming_convention={
+        "fk": "%(table_name)s_%(column_0_name)s_fk",
+        "ix": "%(table_name)s_%(column_0_name)s_ix",
+        "pk": "%(table_name)s_pk",
+        "uq": "%(table_name)s_%(column_0_name)s_uq",
+    }
+)
 
 # SQLite makes rows of such a table part of the primary key's tree instead of keeping two trees.
-CLUSTERED = {"sqlite_with_rowid": False}
+CLUSTERED: Any = {"sqlite_with_rowid": False}
 
 # An integer that counts up by itself: SQLite does so for INTEGER only, which has 64 bits there.
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -96,17 +105,9 @@ tags = Table(
 )
 
 
-def _point(aggregate: str) -> list[Column[object]]:
-    return [
-        Column(f"{aggregate}_special", SmallInteger, nullable=False),
-        Column(f"{aggregate}_value", Double, nullable=False),
-        Column(f"{aggregate}_step", BigInteger, nullable=False),
-        Column(f"{aggregate}_timestamp", BigInteger, nullable=False),
-    ]
-
-
-# What is known of each metric of a run without its history. `series` numbers the metrics of a run from 1. `in_step` is
-# 1 while ordering the points by step and by timestamp gives the same, which spares the history a second index.
+# What is known of each metric of a run without its history; `series` numbers the metrics of a run from 1. `in_step` is
+# 1 while ordering the points by step and by time gives the same, which spares the history a second index. `plain` is 1
+# while all points are finite and name no dataset. The order of the columns is what `series.py` compares by.
 metrics = Table(
     "metrics",
     METADATA,
@@ -114,11 +115,24 @@ metrics = Table(
     Column("key", String(250), nullable=False),
     Column("series", Integer, nullable=False),
     Column("in_step", SmallInteger, nullable=False),
-    *_point("latest"),
+    Column("plain", SmallInteger, nullable=False),
+    Column("latest_step", BigInteger, nullable=False),
+    Column("latest_timestamp", BigInteger, nullable=False),
+    Column("latest_special", SmallInteger, nullable=False),
+    Column("latest_value", Double, nullable=False),
     Column("latest_source", Integer, nullable=False),
-    *_point("first"),
-    *_point("min"),
-    *_point("max"),
+    Column("first_step", BigInteger, nullable=False),
+    Column("first_timestamp", BigInteger, nullable=False),
+    Column("first_special", SmallInteger, nullable=False),
+    Column("first_value", Double, nullable=False),
+    Column("min_special", SmallInteger, nullable=False),
+    Column("min_value", Double, nullable=False),
+    Column("min_step", BigInteger, nullable=False),
+    Column("min_timestamp", BigInteger, nullable=False),
+    Column("max_special", SmallInteger, nullable=False),
+    Column("max_value", Double, nullable=False),
+    Column("max_step", BigInteger, nullable=False),
+    Column("max_timestamp", BigInteger, nullable=False),
     PrimaryKeyConstraint("run_id", "key"),
     **CLUSTERED,
 )

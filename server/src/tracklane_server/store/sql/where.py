@@ -5,7 +5,7 @@ comparisons and the deepest term comes first, which keeps the statement within w
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, and_, exists, false, not_, or_, true
 
@@ -13,19 +13,21 @@ from tracklane_server.search.ast import Comparison, Entity, Filter, Key, Literal
 from tracklane_server.store.sql import doubles
 from tracklane_server.store.sql.sqlite import SqliteDriver
 
-Condition = ColumnElement[bool]
+Condition: TypeAlias = ColumnElement[bool]
+
+# Makes a condition on a key's columns one on the row searched for, false where the key is absent.
+Holds: TypeAlias = Callable[[Condition], Condition]
 
 
 class Subject(NamedTuple):
     """What a key stands for in SQL.
 
     Attributes:
-        holds: makes a condition on the columns below one on the row searched for, false where the key is absent.
         text, integer: the column, if the key is of this type.
         number: the two columns of a double, if the key can be compared as one.
     """
 
-    holds: Callable[[Condition], Condition]
+    holds: Holds
     text: ColumnElement[Any] | None = None
     integer: ColumnElement[Any] | None = None
     number: tuple[ColumnElement[Any], ColumnElement[Any]] | None = None
@@ -38,13 +40,9 @@ def column_subject(column: ColumnElement[Any], *, is_text: bool, nullable: bool)
     return Subject(holds, text=column) if is_text else Subject(holds, integer=column)
 
 
-def row_subject(
-    condition: Condition,
-    text: ColumnElement[Any] | None = None,
-    number: tuple[ColumnElement[Any], ColumnElement[Any]] | None = None,
-) -> Subject:
-    """A key whose value is in rows of another table; `condition` ties them to the row searched for."""
-    return Subject(lambda test: exists().where(condition, test), text=text, number=number)
+def exists_with(condition: Condition) -> Holds:
+    """For a key whose value is in a row of another table that `condition` ties to the row searched for."""
+    return lambda test: exists().where(condition, test)
 
 
 class Conditions:
@@ -85,9 +83,10 @@ class Conditions:
         if subject.integer is not None:
             return subject.holds(doubles.compare_int(subject.integer, operator, literals))
         assert subject.number is not None
-        if key.entity is not Entity.METRIC:
-            literals = tuple(float(it) for it in literals)
-        return subject.holds(doubles.compare(*subject.number, operator, literals))
+        if key.entity is Entity.METRIC:
+            return subject.holds(doubles.compare(*subject.number, operator, literals))
+        test = doubles.compare(*subject.number, operator, tuple(float(it) for it in literals))
+        return subject.holds(and_(subject.number[0].is_not(None), test))
 
     def _text(self, text: ColumnElement[Any], operator: Operator, literals: tuple[Literal, ...]) -> Condition:
         if operator in _NEGATED:
@@ -95,7 +94,8 @@ class Conditions:
         if operator in (Operator.EQ, Operator.IN):
             return doubles.any_of(text, set(literals))
         if operator is Operator.BETWEEN:
-            return text.between(*literals)
+            low, high = literals
+            return and_(text >= low, text <= high)
         return self._text_tests[operator](text, literals[0])
 
 
