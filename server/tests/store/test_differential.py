@@ -27,7 +27,10 @@ from tracklane_server.search.predicate import experiment_predicate, run_predicat
 from tracklane_server.search.rows import aggregates_used
 from tracklane_server.store import Page, Search, TrackingStore, open_store
 
-STORES: dict[str, Callable[[Path], str]] = {"sqlite": lambda folder: f"sqlite:///{folder}/store.db"}
+STORES: dict[str, Callable[[Path], str]] = {
+    "sqlite": lambda folder: f"sqlite:///{folder}/store.db",
+    "file": lambda folder: f"file:{folder}/mlruns",
+}
 
 RELAXED = settings(
     deadline=None,
