@@ -29,6 +29,7 @@ def make_app(backend: Backend, static_prefix: str = "") -> Any:
     app = connexion.FlaskApp(
         "tracklane_server.http",
         resolver=Resolver(_page),
+        server_args={"static_folder": None},
         middlewares=[
             partial(Edge, static_prefix=static_prefix),
             ContractRouting,
