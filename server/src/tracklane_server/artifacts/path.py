@@ -111,7 +111,7 @@ def _require_short(text: str, segments: tuple[str, ...]) -> None:
 def _invalid(text: str) -> InvalidParameterValue:
     return InvalidParameterValue(
         f"Invalid path {shown(text)}: it must be relative, of names with one '/' between them; names may not be '.' or "
-        "'..', hold '\\', '#', '?' or control characters, or begin with a drive letter or 'file:', nor be so once decoded"
+        "'..', hold '\\', '#', '?' or control characters, or begin with a drive letter or 'file:', nor once decoded"
     )
 
 
