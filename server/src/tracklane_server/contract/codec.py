@@ -23,6 +23,7 @@ from tracklane_server.contract.spec import OPERATIONS, Schema
 Json = dict[str, Any]
 
 _INFINITY = float("inf")
+_OF_DATASET = ("dataset_name", "dataset_digest")
 
 
 def decode(operation_id: str, request: Json) -> Json:
@@ -43,7 +44,7 @@ def encode(operation_id: str, reply: Json) -> Json:
             continue
         if isinstance(value, list):
             if value or field in always_given:
-                wire[field] = [_encode_one(item) for item in value]
+                wire[field] = _encode_all(value)
         else:
             wire[field] = _encode_one(value)
     return wire
@@ -68,11 +69,9 @@ def encode_metrics(points: Sequence[Metric]) -> list[Json]:
         }
         for key, value, timestamp, step, _, _ in points
     ]
-    for point, its in zip(wire, points, strict=True):
-        if its.dataset_name is not None:
-            point["dataset_name"] = its.dataset_name
-        if its.dataset_digest is not None:
-            point["dataset_digest"] = its.dataset_digest
+    if any(name is not None or digest is not None for _, _, _, _, name, digest in points):
+        for point, its in zip(wire, points, strict=True):
+            point |= {name: getattr(its, name) for name in _OF_DATASET if getattr(its, name) is not None}
     return wire
 
 
@@ -122,6 +121,12 @@ _DECODERS: dict[str, Callable[[list[Json]], Any]] = {
     "datasets": _decode_inputs,
     "models": _decode_models,
 }
+
+
+def _encode_all(values: list[Any]) -> list[Any]:
+    """A list of one kind of thing; one that is on the wire's side already, as long histories are, is not touched."""
+    encoder = _ENCODERS.get(type(values[0])) if values else None
+    return [encoder(value) for value in values] if encoder else values
 
 
 def _encode_one(value: Any) -> Any:
