@@ -33,7 +33,7 @@ from tracklane_server.store.file.changes import ChangedRuns
 from tracklane_server.store.file.experiments import ExperimentFolders
 from tracklane_server.store.file.layout import INDEX, INDEX_LOCK, Layout, is_run_id
 from tracklane_server.store.file.lock import file_locked
-from tracklane_server.store.file.mirror import Mirror, MirroredRun, Unusable, index_id
+from tracklane_server.store.file.mirror import Mirror, Mirrored, MirroredRun, Unusable, index_id
 from tracklane_server.store.file.runs import RunFolders
 from tracklane_server.store.file.signature import UNSURE, signature
 from tracklane_server.store.file.watch import Watch
@@ -127,7 +127,7 @@ class RunIndex:
         self._inode = _inode(self._path)
         self._watch = Watch()
         for its in self._mirror.known():
-            self._watch.learn(its.name, its.signature, its.is_running)
+            self._watch.learn(*its)
 
     def _delete(self) -> None:
         self._close()
@@ -162,8 +162,6 @@ class RunIndex:
         ordered = sorted(name for name in names if is_run_id(name.partition("/")[2]))
         for start in range(0, len(ordered), _GROUP):
             self._read_group(ordered[start : start + _GROUP])
-        for name in names & told:
-            self._watch.enliven(name)
         self._changes.forget()
 
     def _read_group(self, names: list[str]) -> None:
@@ -187,11 +185,12 @@ class RunIndex:
             mirror.remove(name)
             self._watch.learn(name, None)
             return
-        its = None
-        if now == UNSURE or mirror.signature(name) != now:
+        mirrored = mirror.find(name)
+        if mirrored is None or now == UNSURE or mirrored.signature != now:
             its = self._whole(folder)
-            mirror.put(name, now, its)
-        self._watch.learn(name, now, its is not None and its.run.info.status == "RUNNING")
+            mirrored = Mirrored(name, now, its is not None and its.run.info.status == "RUNNING")
+            mirror.put(mirrored, its)
+        self._watch.learn(*mirrored)
 
     def _moved(self, name: str) -> str | None:
         """Where the run lies when its experiment has come or moved since the watch looked."""

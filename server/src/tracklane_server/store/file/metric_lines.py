@@ -4,10 +4,10 @@ Of a file whose last line has no end, that line does not count: its writer died 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import islice, repeat
-from operator import attrgetter, lt
+from operator import attrgetter, eq, lt
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
@@ -52,10 +52,12 @@ def read_history(key: str, content: bytes) -> list[Metric]:
     content = content[: content.rfind(b"\n") + 1]
     columns = _plain_columns(content)
     if columns is not None:
-        times, steps, values = columns
-        rows = list(zip(times, steps, values, strict=True))
+        rows = list(zip(*columns, strict=True))
         if all(map(lt, rows, islice(rows, 1, None))):
-            return _points(key, times, steps, values)
+            return _points(key, *columns)
+        if all(map(eq, columns[2], columns[2])):
+            rows.sort()
+            return _points(key, *zip(*dict.fromkeys(rows), strict=True))
     distinct: dict[tuple[int, int, float | None], Metric] = {}
     for point in read_points(key, content):
         value = point.value
@@ -116,7 +118,7 @@ def _plain_columns(content: bytes) -> tuple[list[int], list[int], list[float]] |
 _make_point = partial(tuple.__new__, Metric)
 
 
-def _points(key: str, times: list[int], steps: list[int], values: list[float]) -> list[Metric]:
+def _points(key: str, times: Iterable[int], steps: Iterable[int], values: Iterable[float]) -> list[Metric]:
     return list(map(_make_point, zip(repeat(key), values, times, steps, repeat(None), repeat(None), strict=False)))
 
 

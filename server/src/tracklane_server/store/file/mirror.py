@@ -100,9 +100,10 @@ class Mirror:
         )
         return [Mirrored(name, signature, bool(is_running)) for name, signature, is_running in rows]
 
-    def signature(self, name: str) -> int | None:
-        row = self._connection.execute("SELECT signature FROM mirrored_runs WHERE name = ?", (name,)).fetchone()
-        return row[0] if row else None
+    def find(self, name: str) -> Mirrored | None:
+        query = "SELECT name, signature, is_running FROM mirrored_runs WHERE name = ?"
+        row = self._connection.execute(query, (name,)).fetchone()
+        return Mirrored(row[0], row[1], bool(row[2])) if row else None
 
     def begin(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -115,18 +116,17 @@ class Mirror:
             self._connection.execute("ROLLBACK")
         self._sources = {(None, None): 0}
 
-    def put(self, name: str, signature: int, its: MirroredRun | None) -> None:
+    def put(self, mirrored: Mirrored, its: MirroredRun | None) -> None:
         """The run at this place is this one, or none that could be read."""
-        experiment_id, _, run_id = name.partition("/")
+        experiment_id, _, run_id = mirrored.name.partition("/")
         row = self._connection.execute("SELECT id FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         if its is None:
-            self._remove_run(name, row)
+            self._remove_run(mirrored.name, row)
         else:
             if row is not None:
                 self._clear(row[0], _PARTS_OF_RUNS)
             self._insert_run(row[0] if row else None, index_id(experiment_id), its)
-        running = its is not None and its.run.info.status == "RUNNING"
-        self._connection.execute("REPLACE INTO mirrored_runs VALUES (?, ?, ?)", (name, signature, running))
+        self._connection.execute("REPLACE INTO mirrored_runs VALUES (?, ?, ?)", mirrored)
 
     def remove(self, name: str) -> None:
         """There is no run at this place any more."""

@@ -31,10 +31,10 @@ from tracklane_server.store.file.meta_files import MetaFiles
 from tracklane_server.store.file.metric_files import history_lines
 from tracklane_server.store.file.metric_lines import history_key, read_history
 from tracklane_server.store.file.runs import RunFolders, settle_runs
+from tracklane_server.store.file.sample import sample_history
 from tracklane_server.store.file.values import plan_values, read_value
 from tracklane_server.store.file.writing import plan_batch
 from tracklane_server.store.rules import require_active_run
-from tracklane_server.store.sampling import sample
 
 if TYPE_CHECKING:
     from tracklane_server.store.file.index import RunIndex
@@ -177,7 +177,7 @@ class FileStore(TrackingStore):
     def sample_metric_history(
         self, run_id: str, key: str, max_points: int, first_step: int | None = None, last_step: int | None = None
     ) -> list[Metric]:
-        return sample(self._history(run_id, key), max_points, first_step, last_step)
+        return sample_history(self._history(run_id, key), max_points, first_step, last_step)
 
     def search_datasets(self, experiment_ids: Sequence[str], max_results: int) -> list[DatasetSummary]:
         with faults_told():

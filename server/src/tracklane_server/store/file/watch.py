@@ -6,6 +6,7 @@ just changed are compared often, all others in rounds that take a small share of
 because there are few runs, every search makes one.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -59,13 +60,15 @@ class Watch:
             self._lively.pop(name, None)
             return
         known[run_id] = its_signature
-        if is_running or its_signature == UNSURE:
-            self.enliven(name)
+        if is_running:
+            self._enliven(name, math.inf)
+        elif its_signature == UNSURE or name in self._lively:
+            self._enliven(name, self._clock() + _LIVELY_FOR)
 
-    def enliven(self, name: str) -> None:
-        """Look at this run often for a while."""
+    def _enliven(self, name: str, until: float) -> None:
+        """Look at this run often; of too many, those that were so for longest are not."""
         self._lively.pop(name, None)
-        self._lively[name] = self._clock() + _LIVELY_FOR
+        self._lively[name] = until
         while len(self._lively) > _MOST_LIVELY:
             del self._lively[next(iter(self._lively))]
 
@@ -136,11 +139,10 @@ class Watch:
             names = [f"{experiment_id}/{run_id}" for experiment_id, runs in self._known.items() for run_id in runs]
             self._round, self._round_cost = iter(names), 0.0
         changed = set()
-        until = float("inf") if self._first_round else began + _CHEAP
+        until = math.inf if self._first_round else began + _CHEAP
         for name in self._round:
             if self._may_have_changed(name):
                 changed.add(name)
-                self.enliven(name)
             if self._clock() > until:
                 self._round_cost += self._clock() - began
                 return changed
