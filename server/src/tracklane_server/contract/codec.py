@@ -86,7 +86,7 @@ def _decode_metrics(points: list[Json]) -> tuple[Metric, ...]:
     return tuple(
         Metric(
             point["key"],
-            float(point["value"]),
+            float(point["value"]) + 0.0,  # -0.0 becomes 0.0, its equal: not every store can keep the sign
             point["timestamp"],
             point.get("step", 0),
             point.get("dataset_name"),

@@ -139,7 +139,7 @@ def log_metric(
     """Spec: logMetric"""
     if model_id:
         raise no_model(model_id)
-    metric = Metric(key, float(value), timestamp, step, dataset_name, dataset_digest)
+    metric = Metric(key, float(value) + 0.0, timestamp, step, dataset_name, dataset_digest)  # no -0.0, as in codec
     backend.store.log_batch(run_id, RunBatch(metrics=(metric,)))
     return {}
 
