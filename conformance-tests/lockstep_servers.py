@@ -5,7 +5,9 @@ and this module alone knows which. Times of the server's own clock are compared 
 """
 
 import json
+import os
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +20,13 @@ API = "/api/2.0/mlflow"
 PROXY = "/api/2.0/mlflow-artifacts/artifacts"
 SECONDS = 60
 
+# What kind of thing an answer names for the first time, and where in the answer its name is.
+New = tuple[str, Callable[[Any], str]]
+
 _SYMBOL = re.compile("«[A-Z]+[0-9]+»")
-_EXPERIMENT_IN_MESSAGE = re.compile(r"(?<=xperiment )'(\d+)'|(?<=with id )'(\d+)'|(?<=\(id )(\d+)(?=,)")
+_EXPERIMENT_IN_MESSAGE = re.compile(
+    r"""(?<=xperiment )'(\d+)'|(?<=with id )'(\d+)'|(?<=\(id )(\d+)(?=,)|(?<=['"])(\d+)(?=/)"""
+)
 _IDS = {"experiment_id", "run_id", "run_uuid"}
 _LOCATIONS = {"artifact_uri", "artifact_location", "root_uri"}
 _CLOCK = {"creation_time", "last_update_time"}
@@ -28,11 +35,11 @@ _UNORDERED = {"tags", "dataset_inputs", "model_inputs", "model_outputs", "datase
 
 @dataclass
 class Answer:
-    """What one server said; `body` is JSON with symbols for names, or the bytes of a file."""
+    """What one server said; `body` is JSON with symbols for names, or bytes; `symbol` is for what it newly names."""
 
     status: int
     body: Any
-    raw: Any
+    symbol: str = ""
 
     @property
     def ok(self) -> bool:
@@ -101,13 +108,13 @@ class Lockstep:
 
     def __init__(self, servers: Sequence[Server]) -> None:
         self._servers = [(server, Names(), requests.Session()) for server in servers]
-        self._counts: dict[str, int] = {}
+        self._counts: Counter[str] = Counter()
 
-    def post(self, operation: str, body: Any) -> Answer:
-        return self.send("POST", f"{API}/{operation}", body=body)
+    def post(self, operation: str, body: Any, new: New | None = None) -> Answer:
+        return self.send("POST", f"{API}/{operation}", body=body, new=new)
 
-    def get(self, operation: str, **query: Any) -> Answer:
-        return self.send("GET", f"{API}/{operation}", query=query)
+    def get(self, operation: str, new: New | None = None, **query: Any) -> Answer:
+        return self.send("GET", f"{API}/{operation}", query=query, new=new)
 
     def send(
         self,
@@ -118,64 +125,63 @@ class Lockstep:
         query: dict[str, Any] | None = None,
         content: bytes | None = None,
         headers: dict[str, str] | None = None,
+        new: New | None = None,
     ) -> Answer:
-        """Send to every server, and return the first one's answer.
+        """Send to every server; `new` says which thing a good answer names for the first time.
 
         Raises:
             AssertionError: the servers' answers differ, or one is a fault of the server (5xx, but for 501).
         """
-
-        def to_one(server: Server, names: Names, session: requests.Session) -> Answer:
-            data = content if content is not None else _json(names.to_real(body))
-            kind = {} if data is None or content is not None else {"Content-Type": "application/json"}
-            response = session.request(
+        is_json = content is None and body is not None
+        responses = [
+            session.request(
                 verb,
                 server.url + quote(names.to_real(path)),
                 params=names.to_real(query),
-                data=data,
-                headers={**kind, **(headers or {})},
+                data=json.dumps(names.to_real(body)).encode() if is_json else content,
+                headers={**({"Content-Type": "application/json"} if is_json else {}), **(headers or {})},
                 timeout=SECONDS,
             )
-            return _answer(response, names)
-
-        asked = f"{verb} {path} query={query!r} body={body!r} content={content!r}"
-        return self._compared(asked, to_one)
-
-    def _compared(self, asked: str, to_one: Callable[..., Answer]) -> Answer:
-        answers = [to_one(*each) for each in self._servers]
-        report = "\n".join(
-            f"  {server.store}: {answer.comparable()[:3000]}"
-            for (server, _, _), answer in zip(self._servers, answers, strict=True)
-        )
-        assert len({answer.comparable() for answer in answers}) == 1, f"answers differ to {asked[:3000]}\n{report}"
-        assert answers[0].status < 500 or answers[0].status == 501, f"a fault on {asked[:3000]}\n{report}"
-        self._latest = answers
+            for server, names, session in self._servers
+        ]
+        symbol = self._learn(responses, new) if new else ""
+        answers = [
+            _answer(response, names, symbol) for response, (_, names, _) in zip(responses, self._servers, strict=True)
+        ]
+        self._compare(f"{verb} {path} query={query!r} body={body!r} content={content!r}", answers)
         return answers[0]
 
-    def name(self, kind: str, find: Callable[[Any], str]) -> str:
-        """A new symbol for what `find` finds in each server's own latest answer."""
-        self._counts[kind] = self._counts.get(kind, 0) + 1
+    def _learn(self, responses: list[requests.Response], new: New) -> str:
+        kind, find = new
+        found = [find(response.json()) if response.status_code == 200 else "" for response in responses]
+        if not all(found):
+            return ""
+        self._counts[kind] += 1
         symbol = f"«{kind}{self._counts[kind]}»"
-        for (_, names, _), answer in zip(self._servers, self._latest, strict=True):
-            names.learn(symbol, find(answer.raw))
+        for (_, names, _), real in zip(self._servers, found, strict=True):
+            names.learn(symbol, real)
         return symbol
+
+    def _compare(self, asked: str, answers: list[Answer]) -> None:
+        told = [answer.comparable() for answer in answers]
+        start = max(0, len(os.path.commonprefix(told)) - 200)  # where they begin to differ, a little before
+        report = "".join(
+            f"\n  {server.store}: {text[:200]} … {text[start : start + 1000]}"
+            for (server, _, _), text in zip(self._servers, told, strict=True)
+        )
+        assert len(set(told)) == 1, f"answers differ to {asked[:3000]}{report}"
+        assert answers[0].status < 500 or answers[0].status == 501, f"a fault on {asked[:3000]}{report}"
 
     def close(self) -> None:
         for _, _, session in self._servers:
             session.close()
 
 
-def _json(body: Any) -> bytes | None:
-    return None if body is None else json.dumps(body).encode()
-
-
-def _answer(response: requests.Response, names: Names) -> Answer:
-    if not response.headers.get("Content-Type", "").startswith("application/json"):
-        return Answer(response.status_code, response.content, response.content)
-    if "Content-Disposition" in response.headers:
-        return Answer(response.status_code, response.content, response.content)
-    raw = response.json()
-    return Answer(response.status_code, _by_run(names.to_symbols(raw)), raw)
+def _answer(response: requests.Response, names: Names, symbol: str) -> Answer:
+    is_json = response.headers.get("Content-Type", "").startswith("application/json")
+    if not is_json or "Content-Disposition" in response.headers or not response.content:
+        return Answer(response.status_code, response.content)
+    return Answer(response.status_code, _by_run(names.to_symbols(response.json())), symbol)
 
 
 def _by_run(body: Any) -> Any:

@@ -21,6 +21,7 @@ from servers import STORES, running_server
 
 EXAMPLES = int(os.environ.get("LOCKSTEP_EXAMPLES", "40"))
 STEPS = 40
+TOKEN = ("T", lambda raw: raw.get("next_page_token", ""))
 NAMES = st.sampled_from(["one", "two", "Two", "O'Brien", "ünï/x"])
 
 experiments: Bundle[str] = Bundle("experiments")
@@ -47,8 +48,9 @@ class SameHistory(RuleBasedStateMachine):
 
     @rule(target=experiments, name=NAMES, tags=data.tags(data.any_keys, data.long_texts))
     def create_experiment(self, name: str, tags: list[Any]) -> Any:
-        answer = self._moment(self.all.post("experiments/create", {"name": self.prefix + name, "tags": tags}))
-        return self.all.name("E", lambda raw: raw["experiment_id"]) if answer.ok else multiple()
+        body = {"name": self.prefix + name, "tags": tags}
+        answer = self._moment(self.all.post("experiments/create", body, new=("E", lambda raw: raw["experiment_id"])))
+        return answer.symbol or multiple()
 
     @rule(experiment=experiments, name=NAMES)
     def rename_experiment(self, experiment: str, name: str) -> None:
@@ -91,15 +93,13 @@ class SameHistory(RuleBasedStateMachine):
         body = more.draw(st.fixed_dictionaries({}, optional={"user_id": data.texts, "tags": data.tags(data.any_keys)}))
         if int(start_time) in self.start_times:  # the next tie-break is the run id, which no two servers share
             start_time = 2000 + len(self.start_times)
-        answer = self.all.post(
-            "runs/create", {"experiment_id": experiment, "run_name": name, "start_time": start_time, **body}
-        )
+        body |= {"experiment_id": experiment, "run_name": name, "start_time": start_time}
+        answer = self.all.post("runs/create", body, new=("R", lambda raw: raw["run"]["info"]["run_id"]))
         if not answer.ok:
             return multiple()
         self.start_times.add(int(start_time))
-        run = self.all.name("R", lambda raw: raw["run"]["info"]["run_id"])
-        self.known_runs.append(run)
-        return run
+        self.known_runs.append(answer.symbol)
+        return answer.symbol
 
     @rule(
         run=runs,
@@ -258,16 +258,12 @@ class SameHistory(RuleBasedStateMachine):
         self.known_keys |= {(run, metric["key"]) for metric in metrics}
 
     def _search(self, operation: str, asked: dict[str, Any]) -> Any:
-        answer = self.all.post(operation, asked)
-        if not answer.ok or "next_page_token" not in answer.body:
-            return multiple()
-        return operation, {**asked, "page_token": self.all.name("T", lambda raw: raw["next_page_token"])}
+        answer = self.all.post(operation, asked, new=TOKEN)
+        return (operation, {**asked, "page_token": answer.symbol}) if answer.symbol else multiple()
 
     def _history(self, query: dict[str, Any]) -> Any:
-        answer = self.all.get("metrics/get-history", **query)
-        if not answer.ok or "next_page_token" not in answer.body:
-            return multiple()
-        return {**query, "page_token": self.all.name("T", lambda raw: raw["next_page_token"])}
+        answer = self.all.get("metrics/get-history", new=TOKEN, **query)
+        return {**query, "page_token": answer.symbol} if answer.symbol else multiple()
 
 
 @pytest.mark.owns_server

@@ -138,7 +138,6 @@ def big_batches(experiment_id: str) -> None:
         client.log_metric(run_id, f"value{n}", value, timestamp=1, step=-(2**62))
         [point] = client.get_metric_history(run_id, f"value{n}")
         equal(point.value, value, "an odd value")
-        equal(math.copysign(1, point.value), math.copysign(1, value), f"the sign of {value}")
         equal(point.step, -(2**62), "a far step")
 
 
