@@ -21,8 +21,8 @@ from tracklane_server.service.backend import Backend
 
 # Enough to keep two cores busy while some threads wait for a disk; more only adds switching.
 THREADS = 16
-# A reply of 100,000 points makes as many objects that all live until it is sent: looking for garbage among them every 700
-# new ones, as Python does by default, takes a third of the time.
+# A reply of 100,000 points makes as many objects that all live until it is sent: looking for garbage among them after
+# every 700 new ones, as Python does by default, takes a third of the time.
 COLLECT_AFTER = (20_000, 20, 20)
 
 
