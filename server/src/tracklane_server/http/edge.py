@@ -4,8 +4,10 @@ Path prefixes become the contract's own, OPTIONS is answered, every failure gets
 security headers.
 """
 
+from urllib.parse import unquote_to_bytes
+
 from tracklane_server.contract import PREFIX_ALIASES
-from tracklane_server.contract.errors import EndpointNotFound
+from tracklane_server.contract.errors import EndpointNotFound, InvalidParameterValue
 from tracklane_server.http.asgi import App, Message, Receive, Scope, Send
 from tracklane_server.http.failures import ClientGone, Header, envelope
 from tracklane_server.service.backend import PROXY_PREFIX
@@ -40,6 +42,7 @@ class Edge:
             if scope["method"] == "OPTIONS":
                 await _answer(send_secured, 204, [], b"")
                 return None
+            _require_text(scope)
             path = self._contract_path(scope["path"])
             await self._app({**scope, "path": path}, receive, send_secured)
         except ClientGone:
@@ -62,6 +65,22 @@ class Edge:
         elif prefix and not _contract_path(path).startswith(PROXY_PREFIX):
             raise EndpointNotFound(f"No endpoint answers at '{path[:200]}': everything is served below '{prefix}'")
         return _contract_path(path)
+
+
+def _require_text(scope: Scope) -> None:
+    """Refuse a path that the web server could decode only by losing bytes, and line ends, which no route matches.
+
+    Raises:
+        InvalidParameterValue
+    """
+    path = scope["path"]
+    if "\n" in path:
+        raise InvalidParameterValue("Invalid path: it may not hold line ends")
+    if "\ufffd" in path:
+        try:
+            unquote_to_bytes(scope["raw_path"]).decode()
+        except ValueError:
+            raise InvalidParameterValue("Invalid path: it must be percent-encoded UTF-8") from None
 
 
 def _contract_path(path: str) -> str:

@@ -3,10 +3,14 @@
 Java's HttpClient sends `Upgrade: h2c` with its first request. llhttp then takes the request for one without a body and
 stops, so that uvicorn would serve a POST as empty. The offer may be ignored (RFC 9110, 7.8): the rest of the request is
 read by a second parser that never saw it.
+
+What is no HTTP at all is refused like every other request, by the one envelope of failures.
 """
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tracklane_server.http.failures import ProtocolError, envelope
 
 _FRAMING = (b"content-length", b"transfer-encoding")
 
@@ -32,6 +36,13 @@ class UpgradeSafeProtocol(HttpToolsProtocol):
         self.parser.feed_data(b"\r\n".join([b"POST / HTTP/1.1", *framing, b"", b""]))
         if rest:
             self.data_received(rest)
+
+    def send_400_response(self, msg: str) -> None:
+        _, headers, body = envelope(ProtocolError(400, "BAD_REQUEST", msg))
+        length = (b"content-length", str(len(body)).encode())
+        lines = [name + b": " + value for name, value in [*headers, length, (b"connection", b"close")]]
+        self.transport.write(b"\r\n".join([b"HTTP/1.1 400 Bad Request", *lines, b"", body]))
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         if not self._resuming:
