@@ -431,6 +431,24 @@ class TestMalformed:
         assert store.get_run(run).tags == {"mlflow.runName": "a run", "x": "a\ufffd"}
         assert found(store) == [run]
 
+    def test_what_is_no_file(self, store: TrackingStore, root: Path) -> None:
+        run = new_run(store, tags={"a": "1"})
+        for kind in ("tags", "params", "metrics"):
+            folder = root / "0" / run / kind
+            (folder / "gone").symlink_to("/nowhere/at/all")
+            os.mkfifo(folder / "pipe")
+        (root / "0/tags").mkdir()
+        (root / "0/tags/gone").symlink_to("/nowhere/at/all")
+        got = store.get_run(run)
+        assert (got.tags, got.params, got.metrics) == ({"mlflow.runName": "a run", "a": "1"}, {}, ())
+        assert store.get_experiment("0").tags == {}
+        assert found(store) == [run]
+
+    def test_a_folder_of_other_things_becomes_a_store(self, root: Path) -> None:
+        (root / "stuff" / "more").mkdir(parents=True)
+        store = FileStore.open(str(root))
+        assert store.get_experiment("0").name == "Default"
+
     def test_ids_never_lead_out_of_the_folder(self, store: TrackingStore, root: Path) -> None:
         write(root.parent / "out", {"meta.yaml": "experiment_id: '../out'\nname: out\n"})
         for id in ("../out", ".trash", "", ".", "models", "0/../0", "0\n"):

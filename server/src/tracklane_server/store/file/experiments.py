@@ -25,6 +25,9 @@ from tracklane_server.store.rules import name_taken, no_experiment, no_experimen
 
 _log = logging.getLogger(__name__)
 
+# How often an experiment is looked for anew when its folder moves away at the last moment.
+_ATTEMPTS = 20
+
 # Gives every run of an experiment's folder the experiment's stage, and its time of deletion.
 SettleRuns = Callable[[str, Experiment], None]
 
@@ -48,6 +51,10 @@ class ExperimentFolders:
         folder = self._place(experiment_id)
         return folder if self._is_settled(folder) else self._settled(experiment_id)
 
+    def places(self) -> Iterator[str]:
+        """Every folder that may be an experiment, nobody waited for, nothing finished."""
+        return self._layout.experiments()
+
     def is_in_place(self, folder: str) -> bool:
         """Whether the folder is that of an experiment and lies where its record says."""
         return self._is_readable(folder) and self._is_settled(folder)
@@ -57,10 +64,11 @@ class ExperimentFolders:
         return self._all(self._settled)
 
     def get(self, experiment_id: str) -> Experiment:
-        while True:
+        for _ in range(_ATTEMPTS):
             folder = self.folder(experiment_id)
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError, NotADirectoryError):
                 return self._read(folder)
+        raise no_experiment(experiment_id)
 
     def named(self, name: str) -> Experiment:
         for folder in self.all():
@@ -118,19 +126,22 @@ class ExperimentFolders:
         Raises:
             ResourceDoesNotExist: there is none.
         """
-        lock = None
-        while lock is None:
-            folder = self.folder(experiment_id)
-            with suppress(FileNotFoundError):
-                lock = acquire(folder)
-                if not self.is_in_place(folder):
-                    release(lock)
-                    lock = None
+        lock, folder = self._acquire(experiment_id)
         try:
             recover(folder)
             yield folder
         finally:
             release(lock)
+
+    def _acquire(self, experiment_id: str) -> tuple[int, str]:
+        for _ in range(_ATTEMPTS):
+            folder = self.folder(experiment_id)
+            with suppress(FileNotFoundError, NotADirectoryError):
+                lock = acquire(folder)
+                if self.is_in_place(folder):
+                    return lock, folder
+                release(lock)
+        raise no_experiment(experiment_id)
 
     def _all(self, settle: Callable[[str], str]) -> list[str]:
         folders = []

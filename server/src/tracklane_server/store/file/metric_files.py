@@ -3,7 +3,6 @@
 A line of the spare file is the key as JSON, a tab, and the line that the key's own file would hold.
 """
 
-import os
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import attrgetter
@@ -13,6 +12,7 @@ import orjson
 
 from tracklane_server.contract.entities import Metric
 from tracklane_server.store.file.change import Append, read_bytes
+from tracklane_server.store.file.growing import Mark, cut_torn_end, read_on
 from tracklane_server.store.file.layout import METRICS, Placement, spare
 from tracklane_server.store.file.metric_lines import Summary, read_points, summarise, write_line
 from tracklane_server.store.file.values import key_files
@@ -22,23 +22,19 @@ _SHORT = 8192
 _REMEMBERED = 20_000
 
 
-class _Progress(NamedTuple):
-    """How far a file has been read, and what it said."""
-
-    inode: int
-    size: int
-    mtime_ns: int
+class _Known(NamedTuple):
+    mark: Mark
     summary: Summary
 
 
 class MetricFiles:
-    """Reads the histories of runs; remembers the summaries of long ones."""
+    """Reads what there is to know of metrics; remembers it of those with long histories."""
 
     def __init__(self) -> None:
-        self._progress: dict[str, _Progress] = {}
+        self._known: dict[str, _Known] = {}
 
     def summaries(self, run_folder: str) -> list[Summary]:
-        """What there is to know of each metric, in order of the keys."""
+        """One for each metric that has a point, in order of the keys."""
         found = {}
         for key, points in groupby(sorted(read_spare(run_folder), key=attrgetter("key")), attrgetter("key")):
             found[key] = summarise(list(points))
@@ -48,47 +44,20 @@ class MetricFiles:
         return [summary for _, summary in sorted(found.items())]
 
     def _summary(self, key: str, path: str) -> Summary | None:
-        fd = os.open(path, os.O_RDONLY)
-        try:
-            status = os.fstat(fd)
-            if status.st_size <= _SHORT:
-                points = read_points(key, os.read(fd, _SHORT))
-                return summarise(points) if points else None
-            return self._continued(key, path, fd, status)
-        finally:
-            os.close(fd)
-
-    def _continued(self, key: str, path: str, fd: int, status: os.stat_result) -> Summary | None:
-        before = self._progress.get(path)
-        if before is not None and not _continues(fd, status, before):
-            before = None
-        start = before.size if before else 0
-        content = _read_range(fd, start, status.st_size)
-        content = content[: content.rfind(b"\n") + 1]
-        points = read_points(key, content)
-        if points:
-            summary = summarise(points, before.summary if before else None)
-        elif before:
-            summary = before.summary
-        else:
-            return None
-        if len(self._progress) >= _REMEMBERED:
-            self._progress.clear()
-        self._progress[path] = _Progress(status.st_ino, start + len(content), status.st_mtime_ns, summary)
+        known = self._known.get(path)
+        growth = read_on(path, known.mark if known else None)
+        before = known.summary if known and growth.since else None
+        points = read_points(key, growth.content)
+        summary = summarise(points, before) if points else before
+        if summary is not None and growth.now.size > _SHORT:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[path] = _Known(growth.now, summary)
         return summary
 
 
-def history_lines(run_folder: str, key: str) -> bytes:
-    """The lines of one metric."""
-    path = Placement(run_folder, METRICS).find(key)
-    if path is None:
-        return b"".join(line for name, line in _spare_lines(run_folder) if name == key)
-    with open(f"{run_folder}/{path}", "rb") as file:
-        return file.read()
-
-
 def read_spare(run_folder: str) -> Iterator[Metric]:
-    for key, line in _spare_lines(run_folder):
+    for key, line in spare_lines(run_folder):
         yield from read_points(key, line)
 
 
@@ -104,18 +73,19 @@ def plan_metrics(folder: str, points: Iterable[Metric]) -> list[Append]:
     for key, texts in lines.items():
         path = placement.find(key)
         if path is None:
-            spare_keys = {name for name, _ in _spare_lines(folder)} if spare_keys is None else spare_keys
+            spare_keys = {name for name, _ in spare_lines(folder)} if spare_keys is None else spare_keys
             path = None if key in spare_keys else placement.make(key)
         if path is not None:
-            appends.append(Append(path, _cut_torn_end(f"{folder}/{path}"), "".join(texts)))
+            appends.append(Append(path, cut_torn_end(f"{folder}/{path}"), "".join(texts)))
         else:
             spared += [f"{orjson.dumps(key).decode()}\t{text}" for text in texts]
     if spared:
-        appends.append(Append(spare(METRICS), _cut_torn_end(f"{folder}/{spare(METRICS)}"), "".join(spared)))
+        appends.append(Append(spare(METRICS), cut_torn_end(f"{folder}/{spare(METRICS)}"), "".join(spared)))
     return appends
 
 
-def _spare_lines(run_folder: str) -> Iterator[tuple[str, bytes]]:
+def spare_lines(run_folder: str) -> Iterator[tuple[str, bytes]]:
+    """(key, line) of each point in the spare file."""
     try:
         content = read_bytes(f"{run_folder}/{spare(METRICS)}")
     except FileNotFoundError:
@@ -123,36 +93,3 @@ def _spare_lines(run_folder: str) -> Iterator[tuple[str, bytes]]:
     for line in content.split(b"\n")[:-1]:
         key, _, rest = line.partition(b"\t")
         yield orjson.loads(key), rest + b"\n"
-
-
-def _cut_torn_end(path: str) -> int:
-    """The size of the file, which then ends with a whole line."""
-    try:
-        fd = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return 0
-    try:
-        size = os.fstat(fd).st_size
-        if size == 0 or os.pread(fd, 1, size - 1) == b"\n":
-            return size
-        whole = _read_range(fd, 0, size).rfind(b"\n") + 1
-        os.ftruncate(fd, whole)
-        return whole
-    finally:
-        os.close(fd)
-
-
-def _continues(fd: int, status: os.stat_result, before: _Progress) -> bool:
-    """Whether the file has only grown since."""
-    if status.st_ino != before.inode or status.st_size < before.size:
-        return False
-    if status.st_size == before.size:
-        return status.st_mtime_ns == before.mtime_ns
-    return os.pread(fd, 1, before.size - 1) == b"\n"
-
-
-def _read_range(fd: int, start: int, end: int) -> bytes:
-    content = b""
-    while start + len(content) < end and (more := os.pread(fd, end - start - len(content), start + len(content))):
-        content += more
-    return content

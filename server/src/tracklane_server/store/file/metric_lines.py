@@ -58,8 +58,12 @@ def read_history(key: str, content: bytes) -> list[Metric]:
         if all(map(eq, columns[2], columns[2])):
             rows.sort()
             return _points(key, *zip(*dict.fromkeys(rows), strict=True))
+    return in_order(read_points(key, content))
+
+
+def in_order(points: Iterable[Metric]) -> list[Metric]:
     distinct: dict[tuple[int, int, float | None], Metric] = {}
-    for point in read_points(key, content):
+    for point in points:
         value = point.value
         distinct.setdefault((point.timestamp, point.step, value if value == value else None), point)
     return sorted(distinct.values(), key=history_key)

@@ -29,6 +29,9 @@ _log = logging.getLogger(__name__)
 
 _REMEMBERED = 100_000
 
+# How often a run is looked for anew when its folder moves away at the last moment.
+_ATTEMPTS = 20
+
 
 def settle_runs(metas: MetaFiles, experiment_folder: str, experiment: Experiment) -> None:
     """Give every run of an experiment its stage, and its last update as the time of deletion."""
@@ -75,15 +78,16 @@ class RunFolders:
         raise no_run(run_id)
 
     def is_taken(self, run_id: str) -> bool:
-        return any(os.path.lexists(f"{experiment_folder}/{run_id}") for experiment_folder in self._experiments.all())
+        return any(os.path.lexists(f"{folder}/{run_id}") for folder in self._experiments.places())
 
     def read(self, run_id: str, read: Callable[[str], T]) -> T:
         """What `read(folder)` finds when no change of the run is under way."""
-        while True:
+        for _ in range(_ATTEMPTS):
             folder = self.folder(run_id)
             with suppress(FileNotFoundError, NotADirectoryError):
                 return read_committed(folder, partial(read, folder))
             self._folders.pop(run_id, None)
+        raise no_run(run_id)
 
     @contextmanager
     def locked(self, run_id: str) -> Iterator[str]:
@@ -92,21 +96,23 @@ class RunFolders:
         Raises:
             ResourceDoesNotExist: there is none.
         """
-        lock = None
-        while lock is None:
-            folder = self.folder(run_id)
-            with suppress(FileNotFoundError):
-                lock = acquire(folder)
-                if not os.path.exists(f"{folder}/{META}"):
-                    release(lock)
-                    lock = None
-            if lock is None:
-                self._folders.pop(run_id, None)
+        lock, folder = self._acquire(run_id)
         try:
             recover(folder)
             yield folder
         finally:
             release(lock)
+
+    def _acquire(self, run_id: str) -> tuple[int, str]:
+        for _ in range(_ATTEMPTS):
+            folder = self.folder(run_id)
+            with suppress(FileNotFoundError, NotADirectoryError):
+                lock = acquire(folder)
+                if os.path.exists(f"{folder}/{META}"):
+                    return lock, folder
+                release(lock)
+            self._folders.pop(run_id, None)
+        raise no_run(run_id)
 
     def info(self, folder: str) -> RunInfo:
         """The run's info; where mlflow 1.x wrote it, the name comes from the tag."""

@@ -45,7 +45,7 @@ def _add_folder(folder: str, written_once: bool, facts: list[int]) -> int:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 newest = max(newest, _add_folder(entry.path, written_once, facts))
-            elif not written_once:
+            elif not written_once and entry.is_file():
                 status = entry.stat()
                 newest = max(newest, status.st_mtime_ns)
                 facts += (status.st_size, status.st_mtime_ns)

@@ -26,10 +26,10 @@ from tracklane_server.store.file.change import Change, commit
 from tracklane_server.store.file.changes import ChangedRuns
 from tracklane_server.store.file.experiments import ExperimentFolders
 from tracklane_server.store.file.faults import faults_told
+from tracklane_server.store.file.histories import Histories
 from tracklane_server.store.file.layout import DEFAULT_EXPERIMENT, TAGS, Layout, local_path
 from tracklane_server.store.file.meta_files import MetaFiles
-from tracklane_server.store.file.metric_files import history_lines
-from tracklane_server.store.file.metric_lines import history_key, read_history
+from tracklane_server.store.file.metric_lines import history_key
 from tracklane_server.store.file.runs import RunFolders, settle_runs
 from tracklane_server.store.file.sample import sample_history
 from tracklane_server.store.file.values import plan_values, read_value
@@ -53,6 +53,7 @@ class FileStore(TrackingStore):
         metas = MetaFiles()
         self._experiments = ExperimentFolders(self._layout, metas, partial(settle_runs, metas))
         self._runs = RunFolders(metas, self._experiments)
+        self._histories = Histories()
         self._guard = threading.Lock()
         self._changes = ChangedRuns(self._layout)
         self._index: RunIndex | None = None
@@ -72,9 +73,8 @@ class FileStore(TrackingStore):
         with faults_told():
             if not os.path.isdir(root):
                 os.makedirs(root, exist_ok=True)
-            layout = store._layout
-            if not next(layout.experiments(), None):
-                os.makedirs(layout.trash, exist_ok=True)
+            if not store._experiments.all():
+                os.makedirs(store._layout.trash, exist_ok=True)
                 location = locate(DEFAULT_EXPERIMENT) if locate else f"file://{root}/{DEFAULT_EXPERIMENT}"
                 now = time.time_ns() // 1_000_000
                 default = Experiment(DEFAULT_EXPERIMENT, "Default", location, ACTIVE, now, now)
@@ -222,8 +222,8 @@ class FileStore(TrackingStore):
 
     def _history(self, run_id: str, key: str) -> list[Metric]:
         with faults_told():
-            lines = self._runs.read(run_id, lambda folder: history_lines(folder, key))
-        return read_history(key, lines)
+            lines = self._runs.read(run_id, lambda folder: self._histories.read(folder, key))
+        return self._histories.points(key, lines)
 
 
 def _history_bound(cursor: Cursor) -> tuple[int, int, bool, float]:

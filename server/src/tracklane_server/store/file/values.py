@@ -53,7 +53,7 @@ def key_files(folder: str, prefix: str = "") -> Iterator[tuple[str, str]]:
             key = prefix + entry.name
             if entry.is_dir():
                 yield from key_files(entry.path, f"{key}/")
-            elif _is_text(key):
+            elif _is_text(key) and entry.is_file():
                 yield key, entry.path
 
 
