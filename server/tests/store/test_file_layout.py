@@ -129,6 +129,7 @@ class TestGolden:
             lifecycle_stage: {stage}
             run_id: {run}
             run_name: 'My Run: ünï'
+            run_uuid: {run}
             source_name: ''
             source_type: 4
             source_version: ''

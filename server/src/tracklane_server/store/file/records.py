@@ -64,6 +64,7 @@ def run_record(info: RunInfo, found: Mapping[str, Any] | None = None) -> Record:
         "lifecycle_stage": info.lifecycle_stage,
         "run_id": info.run_id,
         "run_name": info.run_name,
+        "run_uuid": info.run_id,  # mlflow 1.x and 2.x cannot open a run without it; 3.x passes over it
         "start_time": info.start_time,
         "status": _STATUS_NUMBERS.get(info.status, info.status),
         "user_id": info.user_id,
