@@ -41,11 +41,11 @@ class Bench:
             if self._wanted(START):
                 self._rounds(START, self._here(START_SYSTEMS), self._start)
             workloads = [workload for workload in WORKLOADS if self._wanted(workload.key) and self._sized(workload)]
-            for number, workload in enumerate(workloads):
-                self._measure(workload)
-                self._close_unless(
-                    {key for later in workloads[number + 1 :] for key in later.systems} | {"tracklane-file"}
-                )
+            while workloads:
+                needs = workloads[0].needs
+                self._group(needs, [workload for workload in workloads if workload.needs == needs])
+                workloads = [workload for workload in workloads if workload.needs != needs]
+                self._close_unless({*COLD_INDEX_SYSTEMS, *(key for later in workloads for key in later.systems)})
             if self._wanted(COLD_INDEX):
                 self._rounds(COLD_INDEX, self._here(COLD_INDEX_SYSTEMS), self._cold_index)
         finally:
@@ -60,10 +60,17 @@ class Bench:
     def _here(self, systems: Iterable[str]) -> list[str]:
         return [key for key in systems if key in self.systems]
 
-    def _measure(self, workload: Workload) -> None:
-        offering = [key for key in self._here(workload.systems) if workload.key not in SYSTEMS[key].lacks]
-        self._ready(offering, workload.needs)
-        self._rounds(workload.key, offering, lambda key: self._sample(workload, key))
+    def _group(self, needs: str, workloads: list[Workload]) -> None:
+        """Workloads that need the same seeds: first make these on all their systems, which may take minutes."""
+        systems = {workload.key: self._offering(workload) for workload in workloads}
+        self._ready([key for key in self.systems if any(key in here for here in systems.values())], needs)
+        for workload in workloads:
+            self._rounds(
+                workload.key, systems[workload.key], lambda key, workload=workload: self._sample(workload, key)
+            )
+
+    def _offering(self, workload: Workload) -> list[str]:
+        return [key for key in self._here(workload.systems) if workload.key not in SYSTEMS[key].lacks]
 
     def _rounds(self, key: str, systems: list[str], sample: Callable[[str], Sample]) -> None:
         for number in range(self.sizes.rounds):
