@@ -259,6 +259,21 @@ class TestKeys:
         assert {it for it in named if it.startswith(".")} == {".tracklane-metrics", ".tracklane-params"}
         assert set(found(store)) == {run, other}
 
+    def test_nothing_leads_out_of_the_folder(self, store: TrackingStore, root: Path) -> None:
+        keys = ["../meta.yaml", "..", ".", "a/../../meta.yaml", "/etc/passwd", "a//b", "a/", "", "\0"]
+        run = new_run(store)
+        record = (root / "0" / run / "meta.yaml").read_text()
+        given = tuple((key, "x") for key in keys)
+        store.log_batch(run, RunBatch(tuple(Metric(key, 1.0, 1, 0) for key in keys), given, given))
+        store.log_batch(run, models([*keys[:-1], "m"], [ModelOutput(key, 1) for key in [*keys, "m" * 300]]))
+        got = store.get_run(run)
+        assert got.params == dict(given)
+        assert latest(store, run) == dict.fromkeys(keys, 1.0)
+        assert {it.model_id for it in got.model_outputs} == {*keys, "m" * 300}
+        assert (root / "0" / run / "meta.yaml").read_text() == record
+        assert {it.name for it in root.parent.iterdir()} == {"mlruns"}
+        assert found(store) == [run]
+
     def test_experiment_tags_too(self, store: TrackingStore) -> None:
         given = {"d": "1", "d/x": "2", "k" * 250 + "日" * 3: "3"}
         id = store.create_experiment("e", given, NOW, locate).experiment_id

@@ -40,6 +40,7 @@ _NOT_EXPERIMENTS = frozenset({"models"})
 _RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}", re.ASCII)
 _EXPERIMENT_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,63}", re.ASCII)
 
+_NO_NAMES = frozenset({"", ".", ".."})
 _LONGEST_NAME = 255
 # Of the 4,096 bytes of a path, leave room for the move to the trash.
 _LONGEST_PATH = 4000
@@ -115,7 +116,9 @@ def input_record(input_id: str) -> str:
 
 
 def output_record(model_id: str) -> str:
-    return f"{OUTPUTS}/{model_id}/{META}"
+    """The folder is called like the model, unless that is no name for a folder."""
+    is_name = "/" not in model_id and _leads_down(model_id) and len(model_id.encode()) <= _LONGEST_NAME
+    return f"{OUTPUTS}/{model_id if is_name else md5_id(model_id, '')}/{META}"
 
 
 def md5_id(first: str, second: str) -> str:
@@ -137,7 +140,7 @@ class Placement:
     def find(self, key: str) -> str | None:
         """The file named like the key, if there is one."""
         path = f"{self._kind}/{key}"
-        return path if os.path.isfile(f"{self._folder}/{path}") else None
+        return path if _leads_down(key) and os.path.isfile(f"{self._folder}/{path}") else None
 
     def make(self, key: str) -> str | None:
         """The path of a new file named like the key, None if there cannot be one."""
@@ -159,7 +162,14 @@ class Placement:
         return None
 
 
+def _leads_down(name: str) -> bool:
+    """Whether this is a path within a folder; a key of the spec is."""
+    return "\0" not in name and not any(part in _NO_NAMES for part in name.split("/"))
+
+
 def _is_storable(key: str, path: str) -> bool:
+    if not _leads_down(key):
+        return False
     if len(path) * 4 < _LONGEST_NAME:
         return True
     if len(path.encode()) > _LONGEST_PATH:

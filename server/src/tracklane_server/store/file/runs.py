@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from tracklane_server.contract.entities import ACTIVE, RUN_NAME_TAG, Experiment, Run, RunInfo
-from tracklane_server.contract.errors import ResourceDoesNotExist
+from tracklane_server.contract.errors import InvalidParameterValue, ResourceDoesNotExist
 from tracklane_server.store.file.change import Change, Content, commit, read_committed, recover, replace
 from tracklane_server.store.file.experiments import ExperimentFolders
 from tracklane_server.store.file.inputs import read_inputs, read_outputs
@@ -142,6 +142,8 @@ class RunFolders:
         with self._experiments.locked(experiment_id) as experiment_folder:
             run = build(self._experiments.read_here(experiment_folder))
             run_id = run.info.run_id
+            if not is_run_id(run_id):
+                raise InvalidParameterValue(f"'{run_id[:100]}' is no run id: it must be a plain name")
             if self.is_taken(run_id):
                 raise run_taken(run_id)
             folder = f"{experiment_folder}/{run_id}"
