@@ -6,13 +6,11 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
 from store_contract.make import NOW, metrics, new_run
 from tracklane_server.contract.errors import InvalidParameterValue
 from tracklane_server.store import open_store
 from tracklane_server.store.sql import migrate
 from tracklane_server.store.sql.sqlite import SqliteDriver
-from tracklane_server.store.sql.tables import METADATA
 
 
 def schema(path: Path) -> dict[str, list[str]]:
@@ -20,7 +18,7 @@ def schema(path: Path) -> dict[str, list[str]]:
     connection = sqlite3.connect(path)
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall()
     connection.close()
-    return {name: parts(sql) for name, sql in rows if name != migrate.VERSION_TABLE}
+    return {name: parts(sql) for name, sql in rows}
 
 
 def parts(sql: str) -> list[str]:
@@ -35,12 +33,12 @@ def test_head_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [migrate.HEAD]
 
 
-def test_migrations_make_the_tables(tmp_path: Path) -> None:
-    open_store(f"sqlite:///{tmp_path}/migrated.db").close()
-    engine = create_engine(f"sqlite:///{tmp_path}/made.db")
-    METADATA.create_all(engine)
-    engine.dispose()
-    assert schema(tmp_path / "migrated.db") == schema(tmp_path / "made.db")
+def test_migrations_make_what_a_new_store_is_made_of(tmp_path: Path) -> None:
+    open_store(f"sqlite:///{tmp_path}/new.db").close()
+    driver = SqliteDriver.of(f"sqlite:///{tmp_path}/migrated.db")
+    driver.prepare()
+    migrate.upgrade(driver, "head")
+    assert schema(tmp_path / "migrated.db") == schema(tmp_path / "new.db")
 
 
 def test_a_database_goes_down_and_up_again(tmp_path: Path) -> None:
@@ -49,7 +47,7 @@ def test_a_database_goes_down_and_up_again(tmp_path: Path) -> None:
     store.log_batch(new_run(store), metrics(("m", 1.0, NOW, 0)))
     store.close()
     migrate.downgrade(SqliteDriver.of(uri), "base")
-    assert schema(tmp_path / "store.db") == {}
+    assert list(schema(tmp_path / "store.db")) == [migrate.VERSION_TABLE]
     store = open_store(uri)
     assert new_run(store)
     store.close()

@@ -5,19 +5,36 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import (
+    Column,
+    MetaData,
+    NullPool,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    select,
+)
 from sqlalchemy import Connection as SqlalchemyConnection
-from sqlalchemy import NullPool, create_engine, event, inspect, text
 
 from tracklane_server.contract.errors import InvalidParameterValue
 from tracklane_server.store.sql.database import Database
 from tracklane_server.store.sql.sqlite import SqliteDriver
 from tracklane_server.store.sql.statement import Connection
+from tracklane_server.store.sql.tables import METADATA
 
 # The newest migration; a test holds it to the files.
 HEAD = "0001"
 
 # Named for this program, so that the tools of another never take one database for the other's.
 VERSION_TABLE = "tracklane_schema"
+
+# As Alembic makes it.
+_VERSIONS = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), nullable=False))
+_VERSIONS.append_constraint(PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"))
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -43,11 +60,18 @@ def make_ready(driver: SqliteDriver, fill: Callable[[Connection], None]) -> None
     driver.prepare()
     with _transaction(driver) as connection:
         version = _version(connection, driver)
-        if version != HEAD:
-            _run("upgrade", connection, HEAD)
         if version is None:
+            _create(connection)
             raw: Any = connection.connection.dbapi_connection
             fill(Connection(raw, driver.dialect))
+        elif version != HEAD:
+            _run("upgrade", connection, HEAD)
+
+
+def upgrade(driver: SqliteDriver, revision: str) -> None:
+    """Bring the schema to a later revision, migration by migration, also from nothing."""
+    with _transaction(driver) as connection:
+        _run("upgrade", connection, revision)
 
 
 def downgrade(driver: SqliteDriver, revision: str) -> None:
@@ -75,13 +99,20 @@ def _version(connection: SqlalchemyConnection, driver: SqliteDriver) -> str | No
             f"'{driver.path}' is {whose}, which this version cannot serve; it was left as it is. "
             "Name another file for the backend store"
         )
-    version = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 - a constant
+    version = connection.execute(select(_VERSIONS)).scalar()
     if version not in {HEAD, *_earlier()}:
         raise InvalidParameterValue(
             f"The database '{driver.path}' has schema {version}, which is newer than this version of tracklane knows "
             f"(up to {HEAD}); upgrade tracklane, or restore a backup from before the upgrade"
         )
     return str(version)
+
+
+def _create(connection: SqlalchemyConnection) -> None:
+    """The newest schema at once: what migrations make too, but Alembic takes a second to import."""
+    METADATA.create_all(connection)
+    _VERSIONS.create(connection, checkfirst=True)
+    connection.execute(insert(_VERSIONS).values(version_num=HEAD))
 
 
 def _earlier() -> set[str]:

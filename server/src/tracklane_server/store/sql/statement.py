@@ -1,7 +1,6 @@
 """Statements of SQLAlchemy Core, compiled once to the driver's own text: running one costs what the driver costs."""
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, Select, bindparam
@@ -96,9 +95,12 @@ class Listed:
         self._statements: dict[int, Statement] = {}
 
     def rows(self, connection: Connection, wanted: Iterable[Any], **values: Any) -> list[Row]:
-        rest = iter(wanted)
+        rest = list(wanted)
+        if len(rest) == 1:
+            return connection.rows(self._statement(1), **values, of_0=rest[0])
         found: list[Row] = []
-        while part := list(islice(rest, self._MOST)):
+        for start in range(0, len(rest), self._MOST):
+            part = rest[start : start + self._MOST]
             size = 1 << (len(part) - 1).bit_length()
             part += part[-1:] * (size - len(part))
             found += connection.rows(self._statement(size), **values, **{f"of_{i}": it for i, it in enumerate(part)})
