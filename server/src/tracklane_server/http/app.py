@@ -45,6 +45,7 @@ def make_app(backend: Backend, static_prefix: str = "") -> Any:
         ],
     )
     app.add_api(SPEC, base_path="")
+    gc.freeze()  # what exists now lives as long as the server
     return app
 
 
