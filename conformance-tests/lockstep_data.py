@@ -8,14 +8,21 @@ INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
 
 GOOD_KEYS = [
-    *["loss", "LOSS", "acc", "val/loss", "val", "d", "d/x", "d/x/y", "ünï", "a b", "a.b", "x:y", "-k", "5", ".hidden"],
+    *["loss", "LOSS", "val/loss", "d", "d/x", "a b"],
+    *["acc", "val", "d/x/y", "ünï", "a.b", "x:y", "-k", "5", ".hidden"],
     *["k" * 250, "é" * 100, "a/.../b", "a..b", " ", "a ", "日本", "_", "meta.yaml"],
 ]
 BAD_KEYS = ["", "/a", "a/", "a//b", "a/../b", "..", ".", "./a", "a\n", "a'b", 'a"b', "a%b", "a\\b", "k" * 251, "a\x00b"]
 LONG_KEYS = ["é" * 250, "a/" + "日" * 200]
 
-keys = st.sampled_from(GOOD_KEYS + LONG_KEYS)
-any_keys = st.one_of(keys, keys, keys, keys, st.sampled_from(BAD_KEYS))
+
+def often(usual: list[Any], seldom: list[Any]) -> st.SearchStrategy[Any]:
+    """Mostly one of the usual values, one time in eight one of the others."""
+    return st.integers(0, 7).flatmap(lambda n: st.sampled_from(usual if n else seldom))
+
+
+keys = often(GOOD_KEYS[:6], GOOD_KEYS[6:] + LONG_KEYS)
+any_keys = st.integers(0, 11).flatmap(lambda n: keys if n else st.sampled_from(BAD_KEYS))
 texts = st.one_of(
     st.sampled_from(
         ["", "a", "A", "b", "0.1", "0.10", "1", "-1", "1e3", "nan", " a ", "a\nb", "a\r\nb", "O'Brien", '"q"']
@@ -23,7 +30,7 @@ texts = st.one_of(
     st.sampled_from(["ünï", "日本", "😀", "%", "_", "50%_x", "a\tb", "\u2028", "\ufeff", "\x01", "x" * 500, "a\n"]),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
 )
-long_texts = st.one_of(texts, texts, texts, st.sampled_from(["y" * 6000, "y" * 6001, "é" * 8001, "z" * 20001]))
+long_texts = st.one_of(texts, texts, texts, st.sampled_from([6000, 6001, 8001, 20001]).map(lambda count: "é" * count))
 
 values = st.one_of(
     st.sampled_from([0, 0.0, 1, 1.0, -1, 0.5, 0.1, 2**53 + 1, 10**22, 0.30000000000000004, "0.5", "1e+05", True]),
@@ -38,8 +45,12 @@ views = st.sampled_from(["ACTIVE_ONLY", "DELETED_ONLY", "ALL", 3])
 page_sizes = st.sampled_from([1, 1, 2, 3, 1000])
 
 
-def tags(key: st.SearchStrategy[str] = keys, value: st.SearchStrategy[str] = texts) -> st.SearchStrategy[list[Any]]:
-    return st.lists(st.fixed_dictionaries({"key": key}, optional={"value": value}), max_size=3)
+def pairs(
+    key: st.SearchStrategy[str] = keys, value: st.SearchStrategy[str] = texts, repeated: bool = False
+) -> st.SearchStrategy[list[Any]]:
+    """Tags or params; when `repeated`, keys may be equal."""
+    pair = st.fixed_dictionaries({"key": key}, optional={"value": value})
+    return st.lists(pair, max_size=3, unique_by=None if repeated else lambda its: its["key"])
 
 
 metrics = st.fixed_dictionaries(
@@ -67,8 +78,21 @@ datasets = st.fixed_dictionaries(
         )
     },
 )
-models = st.fixed_dictionaries({"model_id": st.sampled_from(["m-1", "m-2", "m/3", "..", "", "ü"])})
-outputs = st.fixed_dictionaries({"model_id": models.map(lambda m: m["model_id"])}, optional={"step": steps})
+models = st.fixed_dictionaries({"model_id": often(["m-1", "m-2"], ["m/3", "..", "", "ü"])})
+outputs = st.fixed_dictionaries({"model_id": often(["m-1", "m-2"], ["m/3", ".."])}, optional={"step": steps})
+model_texts = often(
+    [f'{{"artifact_path":"{name}","flavors":{{}},"utc_time_created":"t","run_id":"r"}}' for name in ("m", "ü")],
+    ["{}", "[", "5"],
+)
+
+batches = st.fixed_dictionaries(
+    {},
+    optional={
+        "metrics": st.lists(metrics, max_size=8),
+        "params": pairs(keys, long_texts),
+        "tags": pairs(any_keys, long_texts, repeated=True),
+    },
+)
 
 # ---- the search languages
 
@@ -140,7 +164,7 @@ def _combined(comparisons: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 _broken = st.sampled_from(
     ["metrics.a >", "acc > 1", "params.a = b", "run_id IN (a)", "tags.a == 'x'", "NOT", "(", "'", "1 = 1"]
 )
-run_filters = st.one_of(st.just(""), _combined(_comparisons), _combined(_comparisons), _broken)
+run_filters = st.integers(0, 9).flatmap(lambda n: [st.just(""), _broken][n] if n < 2 else _combined(_comparisons))
 run_orders = st.lists(
     st.builds(
         lambda key, direction: f"{key} {direction}".strip(),
@@ -161,11 +185,13 @@ _experiment_comparisons = st.one_of(
     st.builds(lambda name, op: f"attribute.{name} {op} 1000", st.sampled_from(["creation_time", "last_update_time"]),
               st.sampled_from(["<", ">=", "!="])),
 )  # fmt: skip
-experiment_filters = st.one_of(st.just(""), _combined(_experiment_comparisons), _broken)
+experiment_filters = st.integers(0, 9).flatmap(
+    lambda n: [st.just(""), _broken][n] if n < 2 else _combined(_experiment_comparisons)
+)
 experiment_orders = st.lists(
     st.builds(
         lambda key, direction: f"{key} {direction}".strip(),
-        st.sampled_from(["name", "creation_time", "attribute.last_update_time", "nothing"]),
+        often(["name", "creation_time", "attribute.last_update_time"], ["nothing"]),
         st.sampled_from(["", "ASC", "DESC"]),
     ),
     max_size=2,
@@ -173,11 +199,10 @@ experiment_orders = st.lists(
 
 # ---- files
 
-files = st.sampled_from(["a.txt", "b", "d/a.txt", "d", "d/e/ü ñ.bin", "x/y", "a+b&c=d.txt", "~", "日本/語"])
-bad_files = st.sampled_from(
-    ["../a", "d/../../a", "/etc/passwd", "d//a", "a\\b", "C:/x", "a%2fb", "a#b", "a?b", "a\x01b", "./a", ""]
-)
-any_files = st.one_of(files, files, files, bad_files)
+FILES = ["a.txt", "b", "d/a.txt", "d", "d/e/ü ñ.bin"]
+ODD_FILES = ["x/y", "a+b&c=d.txt", "~", "日本/語", "100%", "../a", "d/../../a", "/etc/passwd", "d//a", "a\\b", "C:/x"]
+ODD_FILES += ["a%2fb", "a%2e%2e/b", "a#b", "a?b", "a\x01b", "./a", ""]
+files = often(FILES, ODD_FILES)
 contents = st.sampled_from([b"", b"a", b"hello\n", b"\x00\xff" * 50, b"{}"])
 ranges = st.sampled_from(
     [None, None, "bytes=0-1", "bytes=-2", "bytes=3-", "bytes=90-", "bytes=500-600", "pages=1-2", "bytes=x"]

@@ -5,7 +5,6 @@ and this module alone knows which. Times of the server's own clock are compared 
 """
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -164,7 +163,8 @@ class Lockstep:
 
     def _compare(self, asked: str, answers: list[Answer]) -> None:
         told = [answer.comparable() for answer in answers]
-        start = max(0, len(os.path.commonprefix(told)) - 200)  # where they begin to differ, a little before
+        apart = next((at for at, each in enumerate(zip(*told, strict=False)) if len(set(each)) > 1), 0)
+        start = max(0, apart - 200)
         report = "".join(
             f"\n  {server.store}: {text[:200]} … {text[start : start + 1000]}"
             for (server, _, _), text in zip(self._servers, told, strict=True)

@@ -14,7 +14,15 @@ import lockstep_data as data
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 from lockstep_bad import bad_requests
 from lockstep_servers import API, PROXY, Answer, Lockstep
 from servers import STORES, running_server
@@ -41,16 +49,26 @@ class SameHistory(RuleBasedStateMachine):
         self.all = servers
         self.prefix = f"h{SameHistory.histories_so_far}-"
         self.start_times: set[int] = set()
-        self.known_runs: list[str] = []
+        self.experiment_of: dict[str, str] = {}
         self.known_keys: set[tuple[str, str]] = set()
+
+    @initialize(target=experiments)
+    def begin_experiments(self) -> Any:
+        return multiple(*(self._create_experiment(name, []) for name in ("one", "two")))
+
+    @initialize(target=runs, name=NAMES, batches=st.lists(data.batches, min_size=4, max_size=4))
+    def begin_runs(self, name: str, batches: list[dict[str, Any]]) -> Any:
+        experiments = [self._create_experiment(name, []) for name in ("three", "four")]
+        begun = [self._create_run(experiments[n % 2], name, n, {}) for n in range(4)]
+        for run, batch in zip(begun, batches, strict=True):
+            self.log_batch(run, batch)
+        return multiple(*begun)
 
     # ---- experiments
 
-    @rule(target=experiments, name=NAMES, tags=data.tags(data.any_keys, data.long_texts))
+    @rule(target=experiments, name=NAMES, tags=data.pairs(data.any_keys, data.long_texts, repeated=True))
     def create_experiment(self, name: str, tags: list[Any]) -> Any:
-        body = {"name": self.prefix + name, "tags": tags}
-        answer = self._moment(self.all.post("experiments/create", body, new=("E", lambda raw: raw["experiment_id"])))
-        return answer.symbol or multiple()
+        return self._create_experiment(name, tags) or multiple()
 
     @rule(experiment=experiments, name=NAMES)
     def rename_experiment(self, experiment: str, name: str) -> None:
@@ -88,18 +106,15 @@ class SameHistory(RuleBasedStateMachine):
 
     # ---- runs
 
-    @rule(target=runs, experiment=experiments, name=NAMES, start_time=data.numbers, more=st.data())
-    def create_run(self, experiment: str, name: str, start_time: Any, more: st.DataObject) -> Any:
-        body = more.draw(st.fixed_dictionaries({}, optional={"user_id": data.texts, "tags": data.tags(data.any_keys)}))
-        if int(start_time) in self.start_times:  # the next tie-break is the run id, which no two servers share
-            start_time = 2000 + len(self.start_times)
-        body |= {"experiment_id": experiment, "run_name": name, "start_time": start_time}
-        answer = self.all.post("runs/create", body, new=("R", lambda raw: raw["run"]["info"]["run_id"]))
-        if not answer.ok:
-            return multiple()
-        self.start_times.add(int(start_time))
-        self.known_runs.append(answer.symbol)
-        return answer.symbol
+    @rule(
+        target=runs,
+        experiment=experiments,
+        name=NAMES,
+        start_time=data.numbers,
+        more=st.fixed_dictionaries({}, optional={"user_id": data.texts, "tags": data.pairs(data.any_keys)}),
+    )
+    def create_run(self, experiment: str, name: str, start_time: Any, more: dict[str, Any]) -> Any:
+        return self._create_run(experiment, name, start_time, more) or multiple()
 
     @rule(
         run=runs,
@@ -135,20 +150,12 @@ class SameHistory(RuleBasedStateMachine):
     def delete_tag(self, run: str, key: str) -> None:
         self.all.post("runs/delete-tag", {"run_id": run, "key": key})
 
-    @rule(
-        run=runs,
-        metrics=st.lists(data.metrics, max_size=6),
-        params=data.tags(data.keys, data.long_texts),
-        tags=data.tags(data.any_keys, data.long_texts),
-    )
-    def log_batch(self, run: str, metrics: list[Any], params: list[Any], tags: list[Any]) -> None:
-        self._remember(run, metrics)
-        self.all.post("runs/log-batch", {"run_id": run, "metrics": metrics, "params": params, "tags": tags})
+    @rule(run=runs, batch=data.batches)
+    def log_batch(self, run: str, batch: dict[str, Any]) -> None:
+        self._remember(run, batch.get("metrics", []))
+        self.all.post("runs/log-batch", {"run_id": run, **batch})
 
-    @rule(
-        run=runs,
-        model=st.sampled_from(["{}", "[", '{"artifact_path":"m","flavors":{},"utc_time_created":"t","run_id":"r"}']),
-    )
+    @rule(run=runs, model=data.model_texts)
     def log_model(self, run: str, model: str) -> None:
         self.all.post("runs/log-model", {"run_id": run, "model_json": model})
 
@@ -162,21 +169,22 @@ class SameHistory(RuleBasedStateMachine):
 
     @rule(
         target=searches,
-        experiment_ids=st.lists(experiments, min_size=1, max_size=3),
+        some=st.lists(runs, min_size=1, max_size=4),
+        empty=st.lists(experiments, max_size=1),
         filter=data.run_filters,
         order_by=data.run_orders,
         run_view_type=data.views,
         max_results=data.page_sizes,
     )
-    def search_runs(self, **asked: Any) -> Any:
-        return self._search("runs/search", asked)
+    def search_runs(self, some: list[str], empty: list[str], **asked: Any) -> Any:
+        ids = [self.experiment_of[run] for run in some] + empty
+        return self._search("runs/search", {"experiment_ids": ids, **asked})
 
-    @rule(
-        target=searches, experiment_ids=st.lists(experiments, min_size=1), wanted=st.lists(runs, min_size=1, max_size=3)
-    )
-    def search_runs_by_id(self, experiment_ids: list[str], wanted: list[str]) -> Any:
+    @rule(target=searches, some=st.lists(runs, min_size=1, max_size=3), wanted=st.lists(runs, min_size=1, max_size=3))
+    def search_runs_by_id(self, some: list[str], wanted: list[str]) -> Any:
         ids = ", ".join(f"'{run}'" for run in wanted)
-        return self._search("runs/search", {"experiment_ids": experiment_ids, "filter": f"run_id IN ({ids})"})
+        experiments = [self.experiment_of[run] for run in some]
+        return self._search("runs/search", {"experiment_ids": experiments, "filter": f"run_id IN ({ids})"})
 
     @rule(target=searches, search=consumes(searches))
     def next_page(self, search: tuple[str, dict[str, Any]]) -> Any:
@@ -213,27 +221,30 @@ class SameHistory(RuleBasedStateMachine):
 
     # ---- files
 
-    @rule(experiment=experiments, run=runs, path=data.any_files, content=data.contents)
-    def put_file(self, experiment: str, run: str, path: str, content: bytes) -> None:
-        self.all.send("PUT", f"{PROXY}/{experiment}/{run}/artifacts/{path}", content=content)
+    @rule(run=runs, path=data.files, content=data.contents)
+    def put_file(self, run: str, path: str, content: bytes) -> None:
+        self.all.send("PUT", f"{PROXY}/{self._artifacts(run)}/{path}", content=content)
 
-    @rule(run=runs, path=data.any_files, content=data.contents)
+    @rule(run=runs, path=data.files, content=data.contents)
     def upload_file(self, run: str, path: str, content: bytes) -> None:
         self.all.send("POST", f"{API}/upload-artifact", query={"run_uuid": run, "path": path}, content=content)
 
-    @rule(run=runs, path=data.any_files, bytes=data.ranges)
+    @rule(run=runs, path=data.files, bytes=data.ranges)
     def get_file(self, run: str, path: str, bytes: str | None) -> None:
         wanted = {"Range": bytes} if bytes else {}
         self.all.send("GET", "/get-artifact", query={"run_id": run, "path": path}, headers=wanted)
 
-    @rule(experiment=experiments, run=runs, path=data.any_files, verb=st.sampled_from(["GET", "GET", "HEAD", "DELETE"]))
-    def get_or_delete_file(self, experiment: str, run: str, path: str, verb: str) -> None:
-        self.all.send(verb, f"{PROXY}/{experiment}/{run}/artifacts/{path}")
+    @rule(run=runs, path=data.files, verb=st.sampled_from(["GET", "GET", "HEAD", "DELETE"]))
+    def get_or_delete_file(self, run: str, path: str, verb: str) -> None:
+        self.all.send(verb, f"{PROXY}/{self._artifacts(run)}/{path}")
 
-    @rule(experiment=experiments, run=runs, path=data.any_files)
-    def list_files(self, experiment: str, run: str, path: str) -> None:
+    @rule(run=runs, path=data.files | st.just(""))
+    def list_files(self, run: str, path: str) -> None:
         self.all.get("artifacts/list", run_id=run, path=path)
-        self.all.send("GET", PROXY, query={"path": f"{experiment}/{run}/artifacts/{path}"})
+        self.all.send("GET", PROXY, query={"path": f"{self._artifacts(run)}/{path}".rstrip("/")})
+
+    def _artifacts(self, run: str) -> str:
+        return f"{self.experiment_of[run]}/{run}/artifacts"
 
     # ---- what is wrong in itself, and what must be equal in the end
 
@@ -242,12 +253,27 @@ class SameHistory(RuleBasedStateMachine):
         bad(self.all, experiment, run)
 
     def teardown(self) -> None:
-        for run in self.known_runs:
+        for run in self.experiment_of:
             self.all.get("runs/get", run_id=run)
         for run, key in sorted(self.known_keys):
             self.all.get("metrics/get-history", run_id=run, metric_key=key)
         mine = f"name LIKE '{self.prefix}%'"
         self.all.post("experiments/search", {"filter": mine, "max_results": 1000, "view_type": "ALL"})
+
+    def _create_experiment(self, name: str, tags: list[Any]) -> str:
+        body = {"name": self.prefix + name, "tags": tags}
+        new = ("E", lambda raw: raw["experiment_id"])
+        return self._moment(self.all.post("experiments/create", body, new)).symbol
+
+    def _create_run(self, experiment: str, name: str, start_time: Any, more: dict[str, Any]) -> str:
+        if int(start_time) in self.start_times:  # the next tie-break is the run id, which no two servers share
+            start_time = 2000 + len(self.start_times)
+        body = {**more, "experiment_id": experiment, "run_name": name, "start_time": start_time}
+        answer = self.all.post("runs/create", body, new=("R", lambda raw: raw["run"]["info"]["run_id"]))
+        if answer.symbol:
+            self.start_times.add(int(start_time))
+            self.experiment_of[answer.symbol] = experiment
+        return answer.symbol
 
     def _moment(self, answer: Answer) -> Answer:
         """No two experiments shall change in the same millisecond, else their order by time is up to chance."""
