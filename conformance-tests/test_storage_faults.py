@@ -94,6 +94,15 @@ def check_refusal(name: str, answer: requests.Response, *allowed: tuple[int, str
         assert leak not in body["message"], f"{name}: {body}"
 
 
+def filled(server: Server) -> tuple[str, dict[str, Callable[[int], requests.Response]], dict[str, Any]]:
+    """A run with something of each kind: its id, the writes that made it, and what is read of it."""
+    run_id = create_run(server)
+    kinds = writes(server, run_id)
+    for name, write in kinds.items():
+        assert write(0).status_code == 200, name
+    return run_id, kinds, read_all(server, run_id)
+
+
 @contextmanager
 def small_disk(folder: Path) -> Iterator[None]:
     """A file system of its own, of a few megabytes, at `folder`."""
@@ -123,11 +132,7 @@ def fill(folder: Path) -> Path:
 def test_full_disk_is_507_until_there_is_room_again(store: str, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     with small_disk(disk), running_server(store, disk) as server:
-        run_id = create_run(server)
-        kinds = writes(server, run_id)
-        for name, write in kinds.items():
-            assert write(0).status_code == 200, name
-        before = read_all(server, run_id)
+        run_id, kinds, before = filled(server)
         ballast = fill(disk)
         for _ in range(3):  # a store may have some room of its own left at first
             answers = {name: [write(n) for n in range(100, 120)] for name, write in kinds.items()}
@@ -164,11 +169,7 @@ def check_nothing_is_half_there(after: dict[str, Any], files: list[dict[str, Any
 @pytest.mark.parametrize("store", STORES)
 def test_limit_on_file_sizes_is_reported_and_passes(store: str, tmp_path: Path) -> None:
     with running_server(store, tmp_path) as server:
-        run_id = create_run(server)
-        kinds = writes(server, run_id)
-        for name, write in kinds.items():
-            assert write(0).status_code == 200, name
-        before = read_all(server, run_id)
+        run_id, kinds, before = filled(server)
         assert server.process is not None
         usual = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, usual[1]))
@@ -188,7 +189,8 @@ def protect(folder: Path, writable: bool) -> None:
 
 @contextmanager
 def protected_server(store: str, folder: Path) -> Iterator[Server]:
-    """A server that obeys permissions, on a store that holds a run and cannot be written."""
+    """A server that obeys permissions, root's too, not yet started."""
+    folder.mkdir()
     wrapper = WITHOUT_ROOTS_POWER if IS_ROOT else []
     port = free_port()
     server = Server(f"http://127.0.0.1:{port}", store, folder, port, wrapper=wrapper)
@@ -200,28 +202,39 @@ def protected_server(store: str, folder: Path) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("store", STORES)
-@pytest.mark.parametrize("when", ["before it starts", "while it runs"])
-def test_read_only_folder_is_503_and_stays_readable(store: str, when: str, tmp_path: Path) -> None:
-    folder = tmp_path / "store"
-    folder.mkdir()
-    with protected_server(store, folder) as server:
+def test_folder_that_becomes_read_only_is_503_and_stays_readable(store: str, tmp_path: Path) -> None:
+    with protected_server(store, tmp_path / "store") as server:
         server.start()
-        run_id = create_run(server)
-        kinds = writes(server, run_id)
-        for name, write in kinds.items():
-            assert write(0).status_code == 200, name
-        before = read_all(server, run_id)
-        if when == "before it starts":
-            server.stop()
-        protect(folder, writable=False)
-        if when == "before it starts":
-            server.start()
+        run_id, kinds, before = filled(server)
+        protect(server.folder, writable=False)
         assert read_all(server, run_id) == before
         for name, write in kinds.items():
-            if (answer := write(100)).status_code != 200 or when == "before it starts":
+            if (answer := write(100)).status_code != 200:  # a database goes on with files that it has open
                 check_refusal(name, answer, UNAVAILABLE)
         check_refusal("upload", put(server, "new.bin", b"x"), UNAVAILABLE)
         assert read_all(server, run_id)["file"] == before["file"]
-        protect(folder, writable=True)
+        protect(server.folder, writable=True)
         for name, write in kinds.items():
             assert (again := write(200)).status_code == 200, f"{name}: {again.text}"
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_server_on_a_read_only_folder_only_reads_or_says_why_it_cannot(store: str, tmp_path: Path) -> None:
+    with protected_server(store, tmp_path / "store") as server:
+        server.start()
+        run_id, kinds, before = filled(server)
+        server.stop()
+        protect(server.folder, writable=False)
+        if store == "sqlite":  # even readers of its journal have to write
+            with pytest.raises(RuntimeError, match="read-only"):
+                server.start()
+        else:
+            server.start()
+            assert read_all(server, run_id) == before
+            for name, write in kinds.items():
+                check_refusal(name, write(100), UNAVAILABLE)
+            assert read_all(server, run_id) == before
+            server.stop()
+        protect(server.folder, writable=True)
+        server.start()
+        assert read_all(server, run_id) == before
