@@ -14,7 +14,7 @@ from vector_language import FOLDER, Case, fill, read_cases, rows
 from vector_runner import Runner
 
 DIFFERENCES = FOLDER.parents[1] / "docs" / "differences.md"
-# With TARGET at a server of mlflow, UPSTREAM=database or file (its kind of store) holds the marks to what it really answers.
+# UPSTREAM=database or file, with TARGET at a server of mlflow on such a store: are the marks true?
 UPSTREAM = os.environ.get("UPSTREAM", "")
 REFERENCE = re.compile(r"mlflow 3\.17\.2( \((database|file) store\))?")
 
@@ -46,7 +46,9 @@ def _all_cases() -> list[Case]:
 
 
 CASES = _all_cases()
-RUN = [case for case in CASES if not UPSTREAM or case.reference in ("mlflow 3.17.2", f"mlflow 3.17.2 ({UPSTREAM} store)")]
+RUN = [
+    case for case in CASES if not UPSTREAM or case.reference in ("mlflow 3.17.2", f"mlflow 3.17.2 ({UPSTREAM} store)")
+]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What holds for every answer, whatever a vector expects: it is documented, it fits its schema, and it tells no secrets."""
+"""What holds for every answer, whatever a vector expects: documented, fitting its schema, and telling no secrets."""
 
 import json
 from functools import cache
@@ -17,7 +17,7 @@ def problems(request: Request, answer: Answer, folder: str = "") -> list[str]:
     if answer.status >= CLIENT_ERROR:
         found = _error_problems(request, answer, folder)
     else:
-        found = _media_problems(request.operation, answer) if request.operation else []
+        found = reply_problems(request.operation, answer) if request.operation else []
     if request.operation and answer.status not in request.operation.statuses:
         found.append(f"status {answer.status} is not documented for {request.operation.operation_id}")
     return found
@@ -42,7 +42,7 @@ def _error_problems(request: Request, answer: Answer, folder: str) -> list[str]:
         or not all(isinstance(its, str) for its in body.values())
     ):
         found.append(f"a failure has error_code and message, texts both, and nothing else: {body}")
-    if not _media_type(answer) == JSON:
+    if _media_type(answer) != JSON:
         found.append(f"the failure's Content-Type is {answer.headers.get('content-type')}")
     return found + [f"the failure shows {secret!r}: {body}" for secret in _shown(request, answer.body, folder)]
 
@@ -53,7 +53,8 @@ def _shown(request: Request, body: bytes, folder: str) -> list[str]:
     return [secret for secret in (*SECRETS, folder) if secret and secret in text and secret not in sent]
 
 
-def _media_problems(operation: Operation, answer: Answer) -> list[str]:
+def reply_problems(operation: Operation, answer: Answer) -> list[str]:
+    """In what an answer that is no failure is not as its operation documents it."""
     if answer.status not in operation.statuses:
         return []
     content = resolve(operation.declared["responses"][str(answer.status)]).get("content", {})
