@@ -9,6 +9,8 @@ from client import Client
 from seeds import FIRST_START_TIME, HISTORY_KEY, METRICS_A_BATCH, metric, seed
 from systems import Server, System
 
+import mlruns
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -83,7 +85,9 @@ class Stage:
     def prepare(self, needs: str) -> None:
         """Make what a workload of these needs reads, unless it is there."""
         self.reconnect()
-        if needs == "runs":
+        if needs == "runs" and self.server.system.in_mlruns:
+            self._write_runs()
+        elif needs == "runs":
             self._seed_runs(self.sizes.runs)
         elif needs == "more runs":
             self._seed_runs(self.sizes.more_runs)
@@ -97,6 +101,11 @@ class Stage:
             run_id = self._run({"experiment_id": self.seeded, **values.create_request()})
             self._must("runs/log-batch", {"run_id": run_id, **values.log_request()})
             self.seeded_runs.append(run_id)
+
+    def _write_runs(self) -> None:
+        if not self.seeded_runs:
+            self.seeded_runs = mlruns.write_runs(self.server.folder / "mlruns", self.sizes.runs)
+            self.seeded = mlruns.EXPERIMENT_ID
 
     def _seed_points(self) -> None:
         run_id = self.new_run()

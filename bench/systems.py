@@ -34,6 +34,7 @@ class System:
     command: Callable[[Path, int], list[str]]
     environment: dict[str, str] = field(default_factory=dict)
     lacks: frozenset[str] = frozenset()  # workloads it does not offer
+    in_mlruns: bool = False  # a file store, in `mlruns` in its folder
     index: str = ""  # what to delete, from its folder, to make it start without an index
 
 
@@ -81,6 +82,7 @@ SYSTEMS = {
             "tracklane-file",
             "Tracklane, file store",
             lambda folder, port: _tracklane("file", folder, port),
+            in_mlruns=True,
             index="mlruns/.tracklane-index*",
         ),
         System(
@@ -88,6 +90,7 @@ SYSTEMS = {
             "mlflow, file store",
             lambda folder, port: _mlflow("file", _ONE_WORKER, folder, port),
             {**_LEAN, "MLFLOW_ALLOW_FILE_STORE": "true"},
+            in_mlruns=True,
         ),
     )
 }
