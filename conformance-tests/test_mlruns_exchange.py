@@ -214,3 +214,59 @@ def test_folder_of_this_server_opens_in_mlflow_and_both_go_on_with_it(tmp_path: 
         told = told_by_server(server)
     with serving(tmp_path) as server:
         assert told_by_server(server) == told
+
+
+OLD_EXPERIMENT = "artifact_location: {location}\nexperiment_id: {id}\nlifecycle_stage: active\nname: {name}\n"
+OLD_RUN = """\
+artifact_uri: {location}/{run_id}/artifacts
+end_time: 1546300801000
+entry_point_name: ''
+experiment_id: '{id}'
+lifecycle_stage: active
+name: ''
+run_id: {run_id}
+run_uuid: {run_id}
+source_name: train.py
+source_type: 4
+source_version: 0123abc
+start_time: 1546300800000
+status: 3
+tags: []
+user_id: ada
+"""
+
+
+def write_old(root: Path, experiment_id: str, name: str, run_id: str, run: str = OLD_RUN) -> Path:
+    """An experiment and a run as mlflow 1.x wrote them: no times of experiments, no steps of metrics."""
+    experiment = root / experiment_id
+    location = experiment.as_uri()
+    for folder in ("metrics/deep", "params", "tags", "artifacts"):
+        (experiment / run_id / folder).mkdir(parents=True)
+    (experiment / "meta.yaml").write_text(OLD_EXPERIMENT.format(location=location, id=experiment_id, name=name))
+    (experiment / run_id / "meta.yaml").write_text(run.format(location=location, id=experiment_id, run_id=run_id))
+    (experiment / run_id / "metrics" / "deep" / "loss").write_text("1546300800 0.5\n1546300801 0.25 1\n")
+    (experiment / run_id / "params" / "lr").write_text("0.1")
+    (experiment / run_id / "tags" / "mlflow.runName").write_text("old run")
+    return experiment / run_id
+
+
+def test_folder_of_an_old_mlflow_opens_in_place_and_what_is_broken_in_it_is_left_out(tmp_path: Path) -> None:
+    root = tmp_path / "mlruns"
+    uri = str(root)
+    write_old(root, "0", "Default", "a" * 31 + "1")
+    write_old(root, "1", "first", "a" * 31 + "2", OLD_RUN.replace("lifecycle_stage: active\n", ""))
+    with serving(tmp_path) as server:
+        told = check_same(server, tmp_path, uri)
+        assert {each["experiment"]["name"] for each in told.values()} == {"Default", "first"}
+        [run] = told["1"]["runs"]
+        assert run["histories"]["deep/loss"] == ["[1546300800, 0, 0.5]", "[1546300801, 1, 0.25]"]
+        found = post(server, "runs/search", experiment_ids=["0", "1"], filter="metrics.`deep/loss` = 0.25")["runs"]
+        assert len(found) == sum(len(each["runs"]) for each in told.values())
+        go_on(server, tmp_path, uri)
+        told = told_by_server(server)
+        (root / "1" / ("a" * 31 + "3")).mkdir()  # a run that was never finished being made
+        (root / "2").mkdir()
+        (root / "3").mkdir()
+        (root / "3" / "meta.yaml").write_text("{ broken")
+        (root / "notes.txt").write_text("not an experiment")
+        assert told_by_server(server) == told
