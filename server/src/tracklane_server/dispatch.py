@@ -12,7 +12,7 @@ from tracklane_server.contract import OPERATIONS
 from tracklane_server.contract.codec import decode, encode
 from tracklane_server.contract.errors import EndpointNotFound, InternalError, TrackingError
 from tracklane_server.contract.validate import validated
-from tracklane_server.service import artifacts, experiments, metrics, runs, server
+from tracklane_server.service import artifacts, experiments, metrics, models, runs, server
 from tracklane_server.service.backend import Backend
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     **experiments.HANDLERS,
     **runs.HANDLERS,
     **metrics.HANDLERS,
+    **models.HANDLERS,
     **artifacts.HANDLERS,
     **server.HANDLERS,
 }
