@@ -45,7 +45,7 @@ class Bench:
                 needs = workloads[0].needs
                 self._group(needs, [workload for workload in workloads if workload.needs == needs])
                 workloads = [workload for workload in workloads if workload.needs != needs]
-                self._close_unless({*COLD_INDEX_SYSTEMS, *(key for later in workloads for key in later.systems)})
+                self._close_unless({key for later in workloads for key in later.systems})
             if self._wanted(COLD_INDEX):
                 self._rounds(COLD_INDEX, self._here(COLD_INDEX_SYSTEMS), self._cold_index)
         finally:
@@ -133,7 +133,7 @@ class Bench:
         return sample
 
     def _cold_index(self, key: str) -> Sample:
-        """The first search after the index was deleted, with all runs there."""
+        """The first search after the index was deleted; the seeded runs are all there is, as nothing else ran here."""
         self._ready([key], "runs")
         stage = self._stage(key)
         stage.client.close()
