@@ -6,7 +6,7 @@ from tracklane_server.contract import OPERATIONS, SPEC, STATUS, errors
 from tracklane_server.dispatch import HANDLERS
 from tracklane_server.http.app import make_app
 from tracklane_server.http.pages import PAGES
-from tracklane_server.http.routing import _EXACT, _TEMPLATES
+from tracklane_server.http.routing import EXACT, TEMPLATES
 from tracklane_server.service.backend import Backend
 from tracklane_server.store import open_store
 
@@ -17,8 +17,8 @@ def test_each_operation_is_served_once_and_nothing_else_is():
 
 
 def test_routes_are_those_of_the_contract():
-    exact = {(method, path) for path, methods in _EXACT.items() for method in methods}
-    templates = {(method, start) for start, methods in _TEMPLATES.items() for method in methods}
+    exact = {(method, path) for path, methods in EXACT.items() for method in methods}
+    templates = {(method, start) for start, (_, methods) in TEMPLATES.items() for method in methods}
     declared = {(method.upper(), path) for path, item in SPEC["paths"].items() for method in item}
     assert exact | templates == {(method, path.split("{")[0] if "{" in path else path) for method, path in declared}
 

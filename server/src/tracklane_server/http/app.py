@@ -1,4 +1,4 @@
-"""Puts the layers together: edge, Connexion's routing and security, JSON operations, streams, and Flask for pages."""
+"""Puts the layers together: edge, routing, Connexion's security, JSON operations, streams, and Flask for pages."""
 
 import gc
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""JSON operations: from Connexion's routing and security straight to `dispatch`, never through WSGI.
+"""JSON operations: from routing and Connexion's security straight to `dispatch`, never through WSGI.
 
 Parsing, serving and rendering happen together: in the event loop for what takes less time than waking a thread, else in
 one hop to a worker thread.

@@ -1,49 +1,64 @@
-"""From method and path to an operationId.
+"""From method and path to an operationId, by two tables made from the contract.
 
-Connexion's router tries its routes one after the other, which is most of the cost of a small request; a path without
-parameters is found in a table instead. Both are made from the contract.
+Connexion's own router tries its routes one after the other, which would be most of the cost of a small request. The
+layers after it find what they expect of it: the operationId, and the path's parameter.
 """
 
 from connexion.middleware.abstract import ROUTING_CONTEXT
-from connexion.middleware.routing import RoutingMiddleware
 
 from tracklane_server.contract import OPERATIONS
 from tracklane_server.contract.errors import EndpointNotFound
-from tracklane_server.http.asgi import Receive, Scope, Send
+from tracklane_server.http.asgi import App, Receive, Scope, Send
 from tracklane_server.http.failures import ProtocolError
 
-_EXACT: dict[str, dict[str, str]] = {}
-_TEMPLATES: dict[str, set[str]] = {}
+Methods = dict[str, str]
+
+# The operationId by path and method; for a path that ends in a parameter, by what comes before it.
+EXACT: dict[str, Methods] = {}
+TEMPLATES: dict[str, tuple[str, Methods]] = {}
 for _operation in OPERATIONS.values():
-    if "{" in _operation.path:
-        _TEMPLATES.setdefault(_operation.path.split("{")[0], set()).add(_operation.method)
+    _start, _, _parameter = _operation.path.partition("{")
+    if _parameter:
+        _methods = TEMPLATES.setdefault(_start, (_parameter.rstrip("}"), {}))[1]
     else:
-        _EXACT.setdefault(_operation.path, {})[_operation.method] = _operation.operation_id
+        _methods = EXACT.setdefault(_start, {})
+    _methods[_operation.method] = _operation.operation_id
 
 
-class ContractRouting(RoutingMiddleware):  # type: ignore[misc]
-    """Connexion's routing with a table in front of it, and with our answers to unknown paths and methods."""
+class ContractRouting:
+    """ASGI middleware that takes the place of Connexion's routing."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path, method = scope["path"], scope["method"]
-        asked = "GET" if method == "HEAD" else method
-        exact = _EXACT.get(path)
-        if exact is not None:
-            operation_id = exact.get(asked)
-            if operation_id is None:
-                raise _wrong_method(method, path, exact)
+        if scope["type"] == "http":
+            operation_id, scope["path_params"] = route(scope["method"], scope["path"])
             scope.setdefault("extensions", {})[ROUTING_CONTEXT] = {"api_base_path": "", "operation_id": operation_id}
-            await self.app(scope, receive, send)
-            return
-        methods = next((its for start, its in _TEMPLATES.items() if path.startswith(start) and path != start), None)
-        if methods is None:
+        await self._app(scope, receive, send)
+
+
+def route(method: str, path: str) -> tuple[str, dict[str, str]]:
+    """The operation that serves a request, and its path parameters; HEAD is served as GET.
+
+    Raises:
+        EndpointNotFound: nothing is served at this path.
+        ProtocolError: 405, other methods are; `Allow` says which.
+    """
+    methods, parameters = EXACT.get(path), {}
+    if methods is None:
+        start = next((its for its in TEMPLATES if path.startswith(its) and path != its), None)
+        if start is None:
             raise EndpointNotFound(f"No endpoint answers at '{path[:200]}'; the contract is served at /openapi.json")
-        if asked not in methods:
-            raise _wrong_method(method, path, methods)
-        await super().__call__(scope, receive, send)
+        parameter, methods = TEMPLATES[start]
+        parameters = {parameter: path[len(start) :]}
+    operation_id = methods.get("GET" if method == "HEAD" else method)
+    if operation_id is None:
+        raise _wrong_method(method, path, methods)
+    return operation_id, parameters
 
 
-def _wrong_method(method: str, path: str, methods: dict[str, str] | set[str]) -> ProtocolError:
+def _wrong_method(method: str, path: str, methods: Methods) -> ProtocolError:
     allow = ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
     return ProtocolError(
         405,
