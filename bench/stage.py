@@ -5,11 +5,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import mlruns
 from client import Client
 from seeds import FIRST_START_TIME, HISTORY_KEY, METRICS_A_BATCH, metric, seed
 from systems import Server, System
-
-import mlruns
 
 
 @dataclass(frozen=True)

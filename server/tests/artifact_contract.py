@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
+
 from tracklane_server.artifacts import ArtifactStore
 from tracklane_server.artifacts.path import ArtifactPath
 from tracklane_server.contract.entities import FileInfo

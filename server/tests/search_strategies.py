@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+
 from tracklane_server.contract.entities import (
     DATASET_CONTEXT_TAG,
     RUN_NAME_TAG,

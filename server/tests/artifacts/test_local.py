@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from artifact_contract import ArtifactContract, etag, get, path, put, walked
+
 from tracklane_server.artifacts import ArtifactStore, ArtifactUpload, local, open_artifact_store
 from tracklane_server.artifacts.local import LocalArtifactStore, local_folder
 from tracklane_server.contract.entities import FileInfo

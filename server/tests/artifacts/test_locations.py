@@ -8,6 +8,7 @@ import pytest
 from artifact_contract import get, put
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tracklane_server.artifacts import ArtifactStore
 from tracklane_server.artifacts.local import LocalArtifactStore
 from tracklane_server.artifacts.locations import (

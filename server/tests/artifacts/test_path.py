@@ -8,6 +8,7 @@ import pytest
 from artifact_contract import AWKWARD_NAMES
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tracklane_server.artifacts.path import MAX_DEPTH, ArtifactPath, is_artifact_name
 from tracklane_server.contract.errors import InvalidParameterValue
 

@@ -5,6 +5,7 @@ import re
 import click
 import pytest
 from click.testing import CliRunner
+
 from tracklane_server.cli import main
 from tracklane_server.cli.gc import age_ms
 from tracklane_server.store import open_store

@@ -5,6 +5,7 @@ import math
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tracklane_server.contract.codec import decode, encode, encode_metrics
 from tracklane_server.contract.entities import Experiment, FileInfo, Metric, Run, RunInfo
 

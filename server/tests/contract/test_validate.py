@@ -1,6 +1,7 @@
 """Requests as real clients send them, brought into the contract's form or refused by name."""
 
 import pytest
+
 from tracklane_server.contract import OPERATIONS
 from tracklane_server.contract.errors import InvalidParameterValue
 from tracklane_server.contract.validate import validated

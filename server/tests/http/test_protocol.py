@@ -6,6 +6,7 @@ import time
 
 import pytest
 import uvicorn
+
 from tracklane_server.http.protocol import UpgradeSafeProtocol
 
 OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 import pytest
+
 from tracklane_server.contract.entities import DATASET_CONTEXT_TAG, Dataset, DatasetInput, Metric, Run, RunInfo
 from tracklane_server.search.ast import Aggregate
 from tracklane_server.search.grammar import parse_run_filter, parse_run_order

@@ -4,6 +4,7 @@ import contextlib
 import time
 
 import pytest
+
 from tracklane_server.contract.errors import InvalidParameterValue
 from tracklane_server.search.grammar import (
     MAX_COMPARISONS,

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tracklane_server.contract.errors import InvalidParameterValue
 from tracklane_server.search.grammar import parse_run_filter, parse_run_order
 

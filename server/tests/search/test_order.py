@@ -5,6 +5,7 @@ import math
 import pytest
 from hypothesis import given, settings
 from search_strategies import experiment_orders, experiments, orders, runs
+
 from tracklane_server.contract.entities import Experiment, Metric, Run, RunInfo
 from tracklane_server.contract.errors import InvalidParameterValue
 from tracklane_server.search.ast import Aggregate, Entity, Key, OrderTerm

@@ -5,6 +5,7 @@ import json
 import math
 
 import pytest
+
 from tracklane_server.contract.errors import InvalidParameterValue
 from tracklane_server.search.paging import decode_token, encode_token, fingerprint
 

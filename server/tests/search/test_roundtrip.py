@@ -10,6 +10,7 @@ from search_strategies import (
     unparse,
     unparse_order,
 )
+
 from tracklane_server.search.ast import And, Not, Or
 from tracklane_server.search.grammar import (
     parse_experiment_filter,

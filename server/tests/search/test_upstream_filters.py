@@ -1,6 +1,7 @@
 """Every filter that upstream accepts means the same here. Source: wire-contract 3.5."""
 
 import pytest
+
 from tracklane_server.search.grammar import parse_run_filter
 
 ACCEPTED = {

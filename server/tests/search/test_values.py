@@ -4,6 +4,7 @@ import math
 import time
 
 import pytest
+
 from tracklane_server.contract.entities import Experiment, Metric
 from tracklane_server.search.ast import Aggregate, Comparison, Entity, Key, Operator
 from tracklane_server.search.grammar import parse_experiment_filter, parse_run_filter

@@ -19,6 +19,7 @@ from search_strategies import (
     orders,
     runs,
 )
+
 from tracklane_server.contract.entities import ACTIVE, DELETED, Experiment, Run, RunBatch
 from tracklane_server.search.ast import Filter, OrderTerm
 from tracklane_server.search.order import experiment_ordering, run_ordering

@@ -5,6 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Double, Integer, create_engine, literal, select
+
 from tracklane_server.contract.entities import Metric, Run, RunInfo
 from tracklane_server.search.ast import Comparison, Entity, Key, Operator
 from tracklane_server.search.dialect import OPERATORS, ValueType

@@ -26,6 +26,7 @@ from store_contract.make import (
     search,
     set_experiment_stage,
 )
+
 from tracklane_server.contract.entities import ACTIVE, DELETED, Metric, RunBatch
 from tracklane_server.contract.errors import StorageFull, TemporarilyUnavailable, TrackingError
 from tracklane_server.store import TrackingStore

@@ -33,6 +33,7 @@ from store_contract.make import (
     tags,
     where,
 )
+
 from tracklane_server.contract.entities import ACTIVE, DELETED, Metric, ModelOutput, RunBatch
 from tracklane_server.contract.errors import InvalidParameterValue, ResourceDoesNotExist
 from tracklane_server.store import TrackingStore, open_store

@@ -7,6 +7,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from store_contract.make import NOW, metrics, new_run
+
 from tracklane_server.contract.errors import InvalidParameterValue
 from tracklane_server.store import open_store
 from tracklane_server.store.sql import migrate

@@ -9,6 +9,7 @@ import pytest
 from store_contract import StoreContract
 from store_contract.concurrency import in_threads, process_of_writers, run_processes
 from store_contract.make import NOW, history, latest, metrics, new_run, params
+
 from tracklane_server.contract.errors import InvalidParameterValue
 from tracklane_server.store import open_store
 from tracklane_server.store.sql.database import Database
@@ -158,6 +159,7 @@ def test_connections_keep_what_the_documents_say(tmp_path: Path, option: str, le
 
 def test_purging_leaves_no_row_behind(tmp_path: Path) -> None:
     from store_contract.make import CONTEXT_TAGS, dataset, datasets, models, new_experiment, tags
+
     from tracklane_server.contract.entities import ModelOutput
 
     store = open_store(f"sqlite:///{tmp_path}/store.db")
@@ -186,6 +188,7 @@ def test_purging_leaves_no_row_behind(tmp_path: Path) -> None:
 
 def test_a_search_in_the_default_order_walks_an_index(tmp_path: Path) -> None:
     from store_contract.make import NEWEST
+
     from tracklane_server.contract.entities import ACTIVE
     from tracklane_server.store.sql.search import _query
 

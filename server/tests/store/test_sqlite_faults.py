@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from store_contract.make import NOW, history, latest, metrics, new_run
+
 from tracklane_server.contract.entities import Metric, RunBatch
 from tracklane_server.contract.errors import StorageFull, TemporarilyUnavailable
 from tracklane_server.store import open_store

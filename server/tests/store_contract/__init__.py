@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tracklane_server.store import TrackingStore, open_store
 
 from store_contract.concurrency import ConcurrencyContract
 from store_contract.experiments import ExperimentContract
@@ -21,6 +20,7 @@ from store_contract.logging import LoggingContract
 from store_contract.ordering import OrderingContract
 from store_contract.runs import RunContract
 from store_contract.search import SearchContract
+from tracklane_server.store import TrackingStore, open_store
 
 
 class StoreContract(

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
+from store_contract.make import NOW, found, history, latest, locate, new_experiment, new_run, params
 from tracklane_server.contract.entities import DELETED, Metric, RunBatch
 from tracklane_server.contract.errors import InvalidParameterValue, ResourceAlreadyExists
 from tracklane_server.store import TrackingStore, open_store
-
-from store_contract.make import NOW, found, history, latest, locate, new_experiment, new_run, params
 
 THREADS = 8
 BATCHES = 15

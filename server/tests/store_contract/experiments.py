@@ -3,10 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from tracklane_server.contract.entities import ACTIVE, DELETED, Experiment
-from tracklane_server.contract.errors import InvalidParameterValue, ResourceAlreadyExists, ResourceDoesNotExist
-from tracklane_server.search.ast import And, Filter, Not, Or, OrderTerm
-from tracklane_server.store import Search, TrackingStore, open_store
 
 from store_contract.make import (
     ALL_STAGES,
@@ -20,6 +16,10 @@ from store_contract.make import (
     set_stage,
     where,
 )
+from tracklane_server.contract.entities import ACTIVE, DELETED, Experiment
+from tracklane_server.contract.errors import InvalidParameterValue, ResourceAlreadyExists, ResourceDoesNotExist
+from tracklane_server.search.ast import And, Filter, Not, Or, OrderTerm
+from tracklane_server.store import Search, TrackingStore, open_store
 
 STRANGE_IDS = ["999", "abc", "-1", "00", "01", " 1", "1 ", "1e3", "+1", "٣", "9" * 40, "0x1", "1.0", "1_0"]
 STRANGE_NAMES = [

@@ -4,11 +4,11 @@ import math
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from store_contract.make import comparable, history, metrics, new_run
 from tracklane_server.contract.entities import Metric
 from tracklane_server.store import TrackingStore
 from tracklane_server.store.sampling import sample
-
-from store_contract.make import comparable, history, metrics, new_run
 
 VALUES = st.sampled_from([0.0, 1.0, -1.0, 2.5, 1e308, math.inf, -math.inf, math.nan])
 # Histories as training loops make them (steps and times rise together) and as nothing should.

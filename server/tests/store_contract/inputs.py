@@ -1,10 +1,9 @@
 """What every store promises about datasets and models that a run used or made."""
 
+from store_contract.make import dataset, datasets, found, models, new_experiment, new_run, search, set_stage, where
 from tracklane_server.contract.entities import DELETED, Dataset, DatasetInput, DatasetSummary, ModelOutput
 from tracklane_server.search.ast import And, Not
 from tracklane_server.store import TrackingStore
-
-from store_contract.make import dataset, datasets, found, models, new_experiment, new_run, search, set_stage, where
 
 CONTEXT = "mlflow.data.context"
 

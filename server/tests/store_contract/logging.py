@@ -5,10 +5,6 @@ import math
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tracklane_server.contract.entities import Metric, RunBatch
-from tracklane_server.contract.errors import InvalidParameterValue
-from tracklane_server.search.ast import Aggregate, And
-from tracklane_server.store import TrackingStore
 
 from store_contract.make import (
     INT64_MAX,
@@ -23,6 +19,10 @@ from store_contract.make import (
     search,
     where,
 )
+from tracklane_server.contract.entities import Metric, RunBatch
+from tracklane_server.contract.errors import InvalidParameterValue
+from tracklane_server.search.ast import Aggregate, And
+from tracklane_server.store import TrackingStore
 
 EXACT = [0.1, 0.1 + 0.2, 5e-324, -5e-324, 1.7976931348623157e308, -1.7976931348623157e308, 2.0**53 + 1, 1e22, 1 / 3]
 SPECIAL = [math.inf, -math.inf, math.nan]

@@ -3,13 +3,12 @@
 import math
 from collections.abc import Callable
 
+from store_contract.make import NEWEST, found, key, metrics, new_run, pages_of_runs, search, tags, where
+from store_contract.search import fill
 from tracklane_server.contract.entities import RunBatch
 from tracklane_server.search.ast import Aggregate, OrderTerm
 from tracklane_server.search.paging import decode_token, encode_token
 from tracklane_server.store import TrackingStore
-
-from store_contract.make import NEWEST, found, key, metrics, new_run, pages_of_runs, search, tags, where
-from store_contract.search import fill
 
 
 def by(text: str, ascending: bool = True, aggregate: Aggregate = Aggregate.LATEST) -> tuple[OrderTerm, ...]:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
+
+from store_contract.make import NOW, metrics, new_experiment, new_run, params, set_experiment_stage, set_stage, tags
 from tracklane_server.contract.entities import ACTIVE, DELETED, Experiment, Run, RunInfo
 from tracklane_server.contract.errors import InvalidParameterValue, ResourceAlreadyExists, ResourceDoesNotExist
 from tracklane_server.store import TrackingStore, open_store
-
-from store_contract.make import NOW, metrics, new_experiment, new_run, params, set_experiment_stage, set_stage, tags
 
 UNKNOWN_RUNS = ["0" * 32, "nope", "../x", "a b", "x" * 300, "0", "é"]
 

@@ -3,9 +3,6 @@
 import math
 
 import pytest
-from tracklane_server.contract.entities import ACTIVE, DELETED, RunBatch
-from tracklane_server.search.ast import Aggregate, And, Filter, Not, Or
-from tracklane_server.store import TrackingStore
 
 from store_contract.make import (
     ALL_STAGES,
@@ -21,6 +18,9 @@ from store_contract.make import (
     tags,
     where,
 )
+from tracklane_server.contract.entities import ACTIVE, DELETED, RunBatch
+from tracklane_server.search.ast import Aggregate, And, Filter, Not, Or
+from tracklane_server.store import TrackingStore
 
 BIG = 1.7976931348623157e308
 
