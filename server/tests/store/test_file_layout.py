@@ -656,3 +656,10 @@ def test_any_text_is_read_as_pyyaml_reads_it(lines: list[tuple[str, str]]) -> No
     else:
         with pytest.raises(Unreadable):
             load(text)
+
+
+def test_an_id_longer_than_a_folder_name_is_no_run(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "mlruns"))
+    with pytest.raises(ResourceDoesNotExist):
+        store.get_run("a" * 256)
+    store.close()

@@ -37,7 +37,8 @@ RUN_FOLDERS = (METRICS, PARAMS, ARTIFACTS)
 _NOT_RUNS = frozenset({TAGS, DATASETS, "models", "traces"})
 _NOT_EXPERIMENTS = frozenset({"models"})
 
-_RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}", re.ASCII)
+# The contract allows one character more, but no folder can have such a name: no run here has it.
+_RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,254}", re.ASCII)
 _EXPERIMENT_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,63}", re.ASCII)
 
 _NO_NAMES = frozenset({"", ".", ".."})
