@@ -24,7 +24,7 @@ def fingerprint(*parts: object) -> str:
 def encode_token(cursor: tuple[Any, ...] | None, query: str) -> str | None:
     if cursor is None:
         return None
-    body = json.dumps([query, [_dump(value) for value in cursor]], separators=(",", ":"))
+    body = json.dumps([query, [_dump(value) for value in cursor]], separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(body.encode()).decode()
 
 
