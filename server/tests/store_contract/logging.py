@@ -120,6 +120,14 @@ class LoggingContract:
         )
         assert len(history(store, run, "n")) == 1
 
+    def test_of_equal_points_the_first_names_the_dataset(self, store: TrackingStore) -> None:
+        run = new_run(store)
+        plain, named = Metric("m", 1.0, 1, 0), Metric("m", 1.0, 1, 0, "ds", "d1")
+        store.log_batch(run, RunBatch(metrics=(plain, named)))
+        store.log_batch(run, RunBatch(metrics=(named, Metric("m", 0.5, 0, -1))))
+        assert store.get_run(run).metrics == (plain,)
+        assert plain in history(store, run, "m")
+
     def test_every_key_is_kept_apart(self, store: TrackingStore) -> None:
         run = new_run(store)
         numbered = list(enumerate(KEYS))

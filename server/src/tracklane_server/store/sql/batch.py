@@ -53,7 +53,8 @@ def _log_metrics(connection: Connection, run: int, given: Sequence[Metric]) -> N
     known: dict[str, Row] = {row[1]: row for row in _KNOWN_SERIES.rows(connection, wanted, run=run)}
     numbers = _numbers(connection, run, known, wanted)
     rows = _rows(run, numbers, given, sources.numbers(connection, given))
-    rows.sort()
+    # Of equal points the first one given counts, whatever dataset the others name.
+    rows = sorted({row[:-1]: row for row in reversed(rows)}.values())
     if connection.many(_INSERT_POINT, rows) == 0:
         return  # a batch that came a second time
     keys = {number: key for key, number in numbers.items()}

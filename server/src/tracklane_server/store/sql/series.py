@@ -58,7 +58,7 @@ def _latest(rows: list[Row]) -> Row:
 def _is_later(its: Row, stored: Row) -> bool:
     if its[:2] == stored[:2] and NAN in (its[2], stored[2]):
         return bool(its[2] < stored[2])
-    return its > stored
+    return its[:4] > stored[:4]  # what follows is no part of a point: an equal one changes nothing
 
 
 def _is_higher(its: Row, stored: Row) -> bool:
