@@ -4,6 +4,7 @@ int64 travel as numbers, NaN and the infinities as strings, what is unset is lef
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from tracklane_server.contract.entities import (
@@ -18,7 +19,7 @@ from tracklane_server.contract.entities import (
     RunInfo,
 )
 from tracklane_server.contract.errors import no_model
-from tracklane_server.contract.spec import OPERATIONS, Schema
+from tracklane_server.contract.spec import OPERATIONS
 
 Json = dict[str, Any]
 
@@ -28,7 +29,7 @@ _OF_DATASET = ("dataset_name", "dataset_digest")
 
 def decode(operation_id: str, request: Json) -> Json:
     """A valid request as arguments of the service function: defaults filled in, lists of objects as entities."""
-    arguments = {**_defaults(OPERATIONS[operation_id].request), **request}
+    arguments = {**_defaults(operation_id), **request}
     for field, build in _DECODERS.items():
         if field in request:
             arguments[field] = build(request[field])
@@ -75,8 +76,10 @@ def encode_metrics(points: Sequence[Metric]) -> list[Json]:
     return wire
 
 
-def _defaults(schema: Schema) -> Json:
-    return {name: its["default"] for name, its in schema.get("properties", {}).items() if "default" in its}
+@cache
+def _defaults(operation_id: str) -> Json:
+    properties = OPERATIONS[operation_id].request.get("properties", {})
+    return {name: its["default"] for name, its in properties.items() if "default" in its}
 
 
 def _decode_metrics(points: list[Json]) -> tuple[Metric, ...]:
